@@ -108,7 +108,9 @@ class VideoBar(QWidget):
         parts = [length_text(item.duration_s), size_text(item.width, item.height)]
         if item.took_s is not None:
             parts.append(self.tr("made in {}").format(duration(item.took_s)))
-        if not item.complete:
+        if item.auditioned:
+            parts.append(self.tr("first second only"))
+        elif not item.complete:
             parts.append(self.tr("stopped early"))
         return _SEPARATOR.join([*parts, item.path.name])
 

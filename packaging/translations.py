@@ -21,6 +21,8 @@ from pathlib import Path
 
 import PySide6
 
+from magi_engine.atomic import replacing
+
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "resources" / "translations"
 LANGUAGES = ("en", "zh_CN")
@@ -121,8 +123,10 @@ def _name(node: ast.expr) -> str:
 
 
 def compile_to(ts: Path, qm: Path) -> None:
-    """Compile a ``.ts`` file into what QTranslator reads."""
-    _qt_tool("lrelease", "-silent", str(ts), "-qm", str(qm))
+    """Compile a ``.ts`` file into what QTranslator reads; a program that runs has the file in its
+    memory, and keeps the one before."""
+    with replacing(qm) as fresh:
+        _qt_tool("lrelease", "-silent", str(ts), "-qm", str(fresh))
 
 
 def _qt_tool(name: str, *arguments: str) -> None:

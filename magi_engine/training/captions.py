@@ -265,6 +265,8 @@ def _sentence_of_it(facts: ObjectFacts, backdrop: str, rng: random.Random) -> st
     clauses = [_verb(facts, rng)]
     if facts.motion is not Motion.STILL:
         clauses += [f"{word} {_participle(facts, rng)}" for word in ("is", "starts", "starts")]
+        words = motion_words(facts.motion, rng)
+        clauses.append("starts to " + _with_speed(words.infinitive, words, facts, rng))
     clause = rng.choice(clauses)
     return f"{rng.choice(('It', 'It', 'The shape'))} {clause} {backdrop}".rstrip() + "."
 
@@ -299,7 +301,8 @@ def _participle(facts: ObjectFacts, rng: random.Random) -> str:
 def _with_speed(verb: str, words: MotionWords, facts: ObjectFacts, rng: random.Random) -> str:
     """The verb and what follows it, sometimes with an adverb of speed between them."""
     adverb = ""
-    if facts.speed is not SpeedBand.NORMAL and rng.random() < _SPEED_SHARE:
+    share = 1.0 if facts.motion is Motion.SPIN else _SPEED_SHARE
+    if facts.speed is not SpeedBand.NORMAL and rng.random() < share:
         choices = SLOW_WORDS if facts.speed is SpeedBand.SLOW else FAST_WORDS
         adverb = " " + rng.choice(choices)
     return f"{verb}{adverb} {words.rest}".rstrip()

@@ -137,13 +137,13 @@ SPEED_BANDS: dict[Motion, tuple[float, float]] = {
     Motion.BOUNCE: (0.35, 0.45),
     Motion.CIRCLE_CLOCKWISE: (0.32, 0.45),
     Motion.CIRCLE_COUNTERCLOCKWISE: (0.32, 0.45),
-    Motion.SPIN: (0.35, 0.55),
+    Motion.SPIN: (0.36, 0.48),
     Motion.GROW: (0.028, 0.037),
     Motion.SHRINK: (0.028, 0.037),
 }
 
-#: Radii at which growing and shrinking end.
-RADIUS_LIMITS = (0.075, 0.185)
+#: Radii at which growing and shrinking end; what is smaller has no outline to speak of.
+RADIUS_LIMITS = (0.09, 0.185)
 
 
 @dataclass(frozen=True)

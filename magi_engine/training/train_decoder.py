@@ -5,8 +5,9 @@
 The encoder stays as it is, and with it the latents and the transformer. The decoder draws half a
 second at a time, so the first stage never asked it for two pieces that fit together. Here it draws
 two neighbouring ones, and answers also for the differences between neighbouring frames, across
-the border of the pieces as within them. Most latents are the transformer's: clips that were
-hidden by noise so far that it had to draw outlines again, but not so far that anything moved.
+the border of the pieces as within them. Half of the latents are the transformer's: clips that
+were hidden by noise so far that it had to draw outlines again, but not so far that anything moved.
+The others are the encoder's, some of them still images, so that what is given stays what it is.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from magi_engine.training.loop import (
 )
 from magi_engine.training.sequences import Sequence, load_tokens, make_batch, time_of
 from magi_engine.training.tokenizer import make_t5_for
-from magi_engine.training.train_vae import PIECE, pixels_to_video
+from magi_engine.training.train_vae import PIECE, pixels_to_video, psnr
 from magi_engine.training.world import NO_EVENT, render, simulate
 
 _L1_WEIGHT = 0.1
@@ -43,7 +44,8 @@ _CHANGE_WEIGHT = 2.0
 """Of the differences between neighbouring frames, against the frames themselves."""
 _BORDER_WEIGHT = 3.0
 """Of the differences at the borders of latent frames, against those within one."""
-_REDRAWN_SHARE = 0.65
+_REDRAWN_SHARE = 0.5
+_IMAGE_SHARE = 0.1
 _FIRST_STEPS = (9, 15)
 """The transformer's first step, at random from the first to before the last, of the 16."""
 
@@ -92,11 +94,20 @@ def redraw_clips(
 
 
 def decode_pieces(decoder: Callable[[Tensor], Tensor], latents: Tensor) -> Tensor:
-    """Scaled latents (N, 16, T, h, w) as a video (N, 3, 4T, H, W), half a second at a time."""
-    pieces = latents.unflatten(2, (-1, _PIECE_LATENTS)).transpose(1, 2).flatten(0, 1)
+    """Scaled latents (N, 16, T, h, w) as a video (N, 3, 4T, H, W), half a second at a time, or
+    what there is of it."""
+    length = min(_PIECE_LATENTS, latents.shape[2])
+    pieces = latents.unflatten(2, (-1, length)).transpose(1, 2).flatten(0, 1)
     with torch.autocast(latents.device.type, torch.bfloat16, enabled=latents.is_cuda):
         video = decoder(pieces / pocket.SCALE_FACTOR).float()
     return video.unflatten(0, (len(latents), -1)).transpose(1, 2).flatten(2, 3)
+
+
+@torch.no_grad()
+def encoded_images(vae: ViTVAE, frames: Tensor) -> Tensor:
+    """Scaled latents (N, 16, 1, h, w) of pictures (N, 3, H, W) uint8."""
+    with torch.autocast(frames.device.type, torch.bfloat16, enabled=frames.is_cuda):
+        return vae.encode(pixels_to_video(frames[:, None])).float() * pocket.SCALE_FACTOR
 
 
 def change_weights(frames: int, device: torch.device) -> Tensor:
@@ -176,11 +187,12 @@ def main(argv: list[str] | None = None) -> int:
     def report() -> None:
         for name, kind in (("encoded", 0), ("redrawn", 1)):
             print(name, measure(decoder, latents[kind, measured], frames[measured]), flush=True)
+        print(f"images {psnr(vae, frames[measured], 1):.2f} dB", flush=True)
 
     decoder = vae.decoder
     report()
     vae.encoder.requires_grad_(False)
-    decode = torch.compile(decoder) if device.type == "cuda" else decoder
+    decode = torch.compile(decoder, dynamic=False) if device.type == "cuda" else decoder
     optimiser = Optimiser([decoder], args.rate, weight_decay=0.0)
     log = Log(args.out / "decoder.jsonl", every=250)
 
@@ -191,6 +203,12 @@ def main(argv: list[str] | None = None) -> int:
     last = CHUNKS * pocket.CHUNK_FRAMES // PIECE - _PIECES
     for _ in pace:
         rows = trained[torch.randint(len(trained), (args.batch,), device=device)]
+        if float(torch.rand(())) < _IMAGE_SHARE:
+            pictures = frames[rows, int(torch.randint(frames.shape[1], ()))]
+            video = pixels_to_video(pictures[:, None]).expand(-1, -1, 4, -1, -1)
+            loss, _ = error_of(decode_pieces(decode, encoded_images(vae, pictures)), video)
+            optimiser.step(loss, pace.rate)
+            continue
         kinds = (torch.rand(args.batch, device=device) < _REDRAWN_SHARE).long()
         start = int(torch.randint(last + 1, ())) * PIECE
         end = start + _PIECES * PIECE

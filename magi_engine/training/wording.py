@@ -130,6 +130,9 @@ _TURNS: dict[Motion, tuple[str, ...]] = {
 }
 
 
+_INFINITIVES = {"goes": "go", "flies": "fly"}
+
+
 @dataclass(frozen=True)
 class MotionWords:
     """One wording of a motion: "moves" or "moving", then perhaps an adverb, then ``rest``."""
@@ -137,6 +140,12 @@ class MotionWords:
     verb: str
     participle: str
     rest: str
+
+    @property
+    def infinitive(self) -> str:
+        """For example "move"."""
+        first, *others = self.verb.split()
+        return " ".join([_INFINITIVES.get(first, first.removesuffix("s")), *others])
 
 
 def motion_words(motion: Motion, rng: random.Random) -> MotionWords:

@@ -7249,6 +7249,10 @@
         <translation>制作用时 {}</translation>
     </message>
     <message>
+        <source>first second only</source>
+        <translation>仅第一秒</translation>
+    </message>
+    <message>
         <source>stopped early</source>
         <translation>提前停止</translation>
     </message>

@@ -194,3 +194,13 @@ def test_stages_and_what_a_model_is_for_are_said_in_chinese(chinese: None) -> No
     for entry in Registry.load().entries:
         assert is_chinese(translated(entry.purpose)), entry.name
         assert is_chinese(translated(entry.hardware)), entry.name
+
+
+def test_a_window_that_runs_keeps_its_catalogue_when_it_is_compiled_again(tmp_path: Path) -> None:
+    qm = tmp_path / "magi.qm"
+    translations.compile_to(resource_path("translations", "magi_zh_CN.ts"), qm)
+    whole = qm.read_bytes()
+    with qm.open("rb") as in_use:
+        translations.compile_to(resource_path("translations", "magi_en.ts"), qm)
+        assert in_use.read() == whole
+    assert 0 < len(qm.read_bytes()) < len(whole)

@@ -83,6 +83,19 @@ def test_the_bar_names_what_is_shown_and_offers_what_can_be_done(
     assert faults(window.bar) == []
 
 
+def test_what_was_auditioned_is_not_called_stopped(
+    window: Window, library: Library, tmp_path: Path, qtbot: QtBot
+) -> None:
+    path = tmp_path / "first.mp4"
+    library.add(path, make_video(path, num_frames=96, only_chunks=1), complete=False)
+    qtbot.waitUntil(lambda: len(library.items) == 1)
+    window.resize(1200, 500)
+    show(window, library.items[0], qtbot)
+    said = window.bar.facts.toolTip() or window.bar.facts.text()
+    assert "first second only" in said
+    assert "stopped" not in said
+
+
 def test_while_a_video_is_made_its_progress_is_there_and_back_from_another_one(
     window: Window, item: LibraryItem, qtbot: QtBot
 ) -> None:

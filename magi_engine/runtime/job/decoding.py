@@ -131,5 +131,5 @@ class ChunkDecoder:
         chunk = self._pending[0]
         chunk.wait()
         if self._team is not None and self._team.lost and self._model.vae.mesh.size > 1:
-            self._pending[0] = chunk = self._alone(chunk.index, chunk.source)
+            self._pending[0] = self._alone(chunk.index, chunk.source)
         return self._pending.popleft()

@@ -3,6 +3,9 @@
 A graphics card's libraries, from cuBLAS and cuDNN to PyTorch's own modules of kernels, are loaded
 by the first product, the first convolution and so on: about a second in all. So a small model of
 the same make makes and decodes a small video on a thread of its own, while the disk is busy.
+
+Nothing else may compute meanwhile: which attention PyTorch may use is one setting for all threads,
+and two that choose at once can leave it without any.
 """
 
 from __future__ import annotations

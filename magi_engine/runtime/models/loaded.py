@@ -86,17 +86,19 @@ class LoadedModel:
 
     @property
     def dit(self) -> VideoDiT:
-        """The transformer, loaded if it was not."""
+        """The transformer, loaded if it was not, and free to compute."""
         if self._dit is None:
             self.load_dit()
+        self.libraries.wait()
         assert self._dit is not None
         return self._dit
 
     @property
     def vae(self) -> ViTVAE:
-        """The autoencoder, loaded if it was not."""
+        """The autoencoder, loaded if it was not, and free to compute."""
         if self._vae is None:
             self.load_vae()
+        self.libraries.wait()
         assert self._vae is not None
         return self._vae
 

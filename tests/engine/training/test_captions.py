@@ -90,6 +90,7 @@ def test_what_is_seen_may_be_it_and_a_change_is_always_named() -> None:
         item, shown = facts.objects[0], seen.objects[0]
         if re.match(r"(It|The shape) ", text):
             pronouns += 1
+            assert not re.search(r"starts to \w*(s|ing)\b", text)
             assert len(facts.objects) == 1
             assert (item.shape, item.colour) == (shown.shape, shown.colour)
         else:
@@ -97,6 +98,22 @@ def test_what_is_seen_may_be_it_and_a_change_is_always_named() -> None:
         if facts.background is not seen.background:
             assert says_any(text, BACKGROUND_WORDS[facts.background])
     assert 60 < pronouns < 240
+
+
+def test_what_spins_is_always_said_to_be_slow_or_fast() -> None:
+    """It has one of three speeds, and only the middle one goes without saying."""
+    options = SceneOptions(two_objects=0.0, events=0.0, motions=(Motion.SPIN,))
+    scenes = sample_scenes(300, torch.Generator().manual_seed(5), options)
+    rng = random.Random(0)
+    speeds: dict[str, set[float]] = {"slow": set(), "fast": set(), "": set()}
+    for index, facts in enumerate(scene_facts(scenes)):
+        text = caption(facts, rng, seen=facts if index % 2 else None)
+        slow, fast = says_any(text, SLOW_WORDS), says_any(text, FAST_WORDS)
+        assert not (slow and fast)
+        said = "slow" if slow else "fast" if fast else ""
+        speeds[said].add(float(scenes.speed[index, 0, 0]))
+    (slow,), (normal,), (fast,) = speeds["slow"], speeds[""], speeds["fast"]
+    assert slow < normal < fast
 
 
 def test_captions_vary() -> None:

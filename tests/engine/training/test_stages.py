@@ -111,6 +111,14 @@ def test_whitening_makes_unit_latents_and_changes_no_pixel(vae: ViTVAE) -> None:
     torch.testing.assert_close(after, before, atol=1e-3, rtol=0)
 
 
+def test_the_decoder_is_given_images_as_the_program_gives_them(vae: ViTVAE) -> None:
+    pictures = train_vae.render_clips(2, seed=1, device=CPU)[:, 0]
+    latents = train_decoder.encoded_images(vae, pictures)
+    decoded = train_decoder.decode_pieces(vae.decoder, latents)
+    video = train_vae.pixels_to_video(pictures[:, None])
+    torch.testing.assert_close(decoded, vae.decode(vae.encode(video)))
+
+
 def test_weights_and_place_are_in_the_latents_and_not_in_the_pictures(vae: ViTVAE) -> None:
     model = tiny_vae(VAE)
     pictures = train_vae.render_clips(4, seed=1, device=CPU)
@@ -186,7 +194,8 @@ def test_all_stages_from_nothing_to_a_video(
     capsys.readouterr()
     assert train_decoder.main([*common[:-2], "--seed", "6"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines if " dB" in line] == ["encoded", "redrawn"] * 2
+    named = ["encoded", "redrawn", "images"] * 2
+    assert [line.split()[0] for line in lines if " dB" in line] == named
     after = tensors_of(runs / "vae.safetensors")
     for name, tensor in before.items():  # so latents and transformer stay valid
         assert torch.equal(tensor, after[name]) == name.startswith("vae.encoder."), name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +14,8 @@ from magi_engine.runtime.engine import Engine
 from magi_engine.runtime.machine.kernels import DeviceKernels
 from magi_engine.runtime.models import libraries
 from magi_engine.runtime.models.libraries import Libraries
+from magi_engine.runtime.models.loaded import LoadedModel
+from magi_engine.weights.layout import find_model
 from tests.engine.runtime.outcomes import MakeRequest, finished, run
 
 
@@ -41,6 +44,34 @@ def test_a_small_video_is_made_beside_the_weights_and_once(
     engine.unload()
     assert len(begun) == 1
     assert not caplog.records, "it did not get to its end"
+
+
+@pytest.mark.parametrize("part", ["dit", "vae"])
+def test_nothing_computes_beside_them(
+    begun: list[ModelConfig], monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    """Loading goes on beside them; whoever takes a part to compute with waits."""
+    waited_for = threading.Event()
+    really_made, really_wait = libraries.random_vae, Libraries.wait
+
+    def random_vae(*args: Any) -> object:
+        waited_for.wait()
+        return really_made(*args)
+
+    def wait(self: Libraries) -> None:
+        waited_for.set()
+        really_wait(self)
+
+    monkeypatch.setattr(libraries, "random_vae", random_vae)
+    monkeypatch.setattr(Libraries, "wait", wait)
+    model = LoadedModel(find_model("pocket"), torch.device("cpu"), torch.float32)
+    model.load_dit()
+    model.load_vae()
+    waited = waited_for.is_set()
+    getattr(model, part)
+    taken = waited_for.is_set()
+    model.unload()
+    assert (waited, taken) == (False, True)
 
 
 def test_what_fails_there_fails_no_job(
