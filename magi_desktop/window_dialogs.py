@@ -59,7 +59,6 @@ class WindowDialogs(QObject):
         super().__init__(window)
         self._workshop, self._window = workshop, window
 
-    @Slot()
     def import_all(self, then: Callable[[], object]) -> None:
         """Import beside the window what would hold it up when first opened, then call ``then``."""
         background.run(

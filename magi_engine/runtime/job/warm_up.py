@@ -45,7 +45,6 @@ def warm_up(
         height, width: of the latents.
         num_chunks: of the video; None: it has no end.
     """
-    model.libraries.wait()
     chunks = settings.window_size + 1 if num_chunks is None else num_chunks
     caption = torch.zeros(_CAPTION_TOKENS, model.dit.config.caption_channels)
     legal = legal_steps(settings.window_size, len(settings.noise2clean_kvrange))
