@@ -129,6 +129,17 @@ def test_a_video_of_quantised_attention_says_so_where_one_looks(
         assert panel.model.remarks(item) == [], "it is no fault"
 
 
+def test_a_first_second_to_choose_among_is_no_half_a_video(
+    panel: LibraryPanel, library: Library, tmp_path: Path, qtbot: QtBot
+) -> None:
+    for name, only in (("stopped", None), ("first", 1)):
+        path = tmp_path / f"{name}.mp4"
+        library.add(path, make_video(path, name, only_chunks=only), complete=False)
+    qtbot.waitUntil(lambda: len(panel.model.items) == 2)
+    remarks = {item.path.stem: panel.model.remarks(item) for item in panel.model.items}
+    assert remarks == {"stopped": ["Partial"], "first": ["Audition"]}
+
+
 def test_thumbnails_of_visible_cards_are_made(
     panel: LibraryPanel, library: Library, made: list[LibraryItem], qtbot: QtBot
 ) -> None:
