@@ -213,6 +213,7 @@ class EnginePlaceDialog(Sheet):
         self.how.setVisible(there)
         self.use_button.setEnabled(True)
         if not there:
+            self._give_up()
             self._say("")
 
     def _show_found(self, found: Found) -> None:

@@ -71,7 +71,9 @@ def test_a_failed_test_leads_back_to_the_address(dialog: EnginePlaceDialog, qtbo
     assert dialog.focusWidget() is dialog.address, "Enter would press Cancel"
 
 
-@pytest.mark.parametrize("meanwhile", ["cancel", "this computer", "type"])
+@pytest.mark.parametrize(
+    "meanwhile", ["cancel", "this computer", "this computer, not used yet", "type"]
+)
 def test_what_answers_late_is_used_only_if_it_is_still_wanted_and_as_it_was_asked(
     dialog: EnginePlaceDialog,
     qtbot: QtBot,
@@ -92,14 +94,15 @@ def test_what_answers_late_is_used_only_if_it_is_still_wanted_and_as_it_was_aske
     dialog.use_button.click()
     if meanwhile == "cancel":
         dialog.cancel_button.click()
-    elif meanwhile == "this computer":
+    elif meanwhile.startswith("this computer"):
         qtbot.mouseClick(dialog.place.button("here"), Qt.MouseButton.LeftButton)
-        dialog.use_button.click()
+        if meanwhile == "this computer":
+            dialog.use_button.click()
     else:
         dialog.address.setText("http://192.0.2.7:1")
         dialog.key.setText("")
     answer.set()
     qtbot.waitUntil(lambda: background._under_way <= others)
-    used = {"cancel": before, "this computer": "", "type": _ADDRESS}[meanwhile]
+    used = {"this computer": "", "type": _ADDRESS}.get(meanwhile, before)
     assert dialog._preferences.get("engine_address") == used
     assert read_key(places(tmp_path)) == ("k" * 30 if meanwhile == "type" else "")
