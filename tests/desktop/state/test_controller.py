@@ -227,8 +227,9 @@ def test_a_folder_that_cannot_be_made_fails_the_video(
 
 def test_nothing_begins_once_the_program_closes(desk: Desk, qtbot: QtBot) -> None:
     desk.controller.generate(request())  # its folder is still being looked for
-    desk.controller.close()
-    qtbot.waitUntil(lambda: not desk.controller.busy)
+    with qtbot.waitSignal(desk.controller.idle):  # a window that waits to be closed hears of it
+        desk.controller.close()
+    assert not desk.controller.busy
     desk.queue.add_many([request("later")])
     desk.controller.advance()
     assert not desk.controller.busy
