@@ -59,6 +59,7 @@ KNOWN = {
     **dict.fromkeys(
         (
             "desktop.panels.test_library.test_buttons_for_what_is_selected_show_only_then",
+            "desktop.test_video_actions.test_a_deleted_video_that_comes_back_is_shown_again",
             "desktop.player.test_take_rows.test_a_take_that_is_thrown_away_is_not_compared_with",
             "desktop.dialogs.test_models.test_shared_parts_alone_are_no_model_to_remove",
             "desktop.dialogs.test_models.test_a_model_goes_to_the_bin_and_comes_back",

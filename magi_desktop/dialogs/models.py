@@ -17,7 +17,7 @@ from magi_desktop import background
 from magi_desktop.dialogs.add_model import AddModelDialog
 from magi_desktop.dialogs.import_card import ImportCard
 from magi_desktop.dialogs.mirror import MirrorDialog
-from magi_desktop.dialogs.model_card import ModelCard
+from magi_desktop.dialogs.model_cards import ModelCards
 from magi_desktop.dialogs.preferences import check_folder
 from magi_desktop.dialogs.storage import StoragePage
 from magi_desktop.settings import Preferences
@@ -31,14 +31,10 @@ from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import push_button, scroll_area, text_label
 from magi_desktop.widgets.dialogs import file_dialog, folder_dialog
 from magi_desktop.widgets.fitting import Sheet
-from magi_desktop.widgets.gradual import Gradually
 from magi_desktop.widgets.layout import SHEET_MARGINS, STRETCH, Box, hbox, vbox
 from magi_desktop.widgets.notice_bar import UNDO_MS, NoticeBar
 from magi_engine.install.adding import can_be_like
-from magi_engine.install.status import ModelStatus
 from magi_engine.install.tasks import Download, Import, ShrinkText, Task, TaskDone
-from magi_engine.runtime.machine.facts import MachineFacts
-from magi_engine.runtime.planning.prospects import Prospect
 
 
 class ModelsDialog(Sheet):
@@ -64,14 +60,15 @@ class ModelsDialog(Sheet):
         super().__init__(parent)
         self._preferences = preferences
         self._models, self._machine, self._draft = models, machine, draft
-        self._prospects: dict[str, Prospect] = {}
-        self._wanted: str | None = None
-        self.cards: dict[str, ModelCard] = {}
+        self._wanted, self._revealing = "", False
+        self._column = ModelCards(models, machine, self, used=self._name_in_use)
+        self._column.use_wanted.connect(self._use)
+        self._column.download_wanted.connect(self.download_wanted)
+        self.cards = self._column.cards
         self.imports: dict[str, ImportCard] = {}
         self.setWindowTitle(self.tr("Models"))
         self.resize(720, 720)
         self.notice = NoticeBar(self)
-        self._adding = Gradually(self._add_next, self)
         self._lay_out()
         models.changed.connect(self._show)
         models.removed.connect(self._say_removed)
@@ -79,29 +76,33 @@ class ModelsDialog(Sheet):
         models.tasks.changed.connect(self._show_imports)
         models.tasks.done.connect(self._say_done)
         models.tasks.failed.connect(self._show_failed)
-        machine.changed.connect(self._judge)
-        draft.changed.connect(self._show)
+        machine.changed.connect(self._show_folder)
+        draft.changed.connect(self._column.show_statuses)
         self._show()
         self._show_imports()
-        self._judge()
         self.tabs.setFocus()
         models.refresh()
         machine.refresh()
 
     def show_model(self, name: str) -> None:
-        """Bring the card of a model into view, now or as soon as it is there."""
+        """Bring the card of a model into view, and keep it there until the view is scrolled."""
         self._wanted = name
         self._reveal()
 
     @Slot()
     def _reveal(self) -> None:
-        """Again whenever cards have got other places, until everything is said on them."""
-        card = self.cards.get(self._wanted or "")
+        """Again whenever cards come or grow: they have got other places."""
+        card = self.cards.get(self._wanted)
         if card is not None:
             self._inside.activate()  # else a card that has just grown counts as small as it was
+            self._revealing = True
             self._scroll.ensureWidgetVisible(card, 0, t.SPACE_6)
-            if self._prospects:
-                self._wanted = None
+            self._revealing = False
+
+    @Slot()
+    def _scrolled(self) -> None:
+        if not self._revealing:
+            self._wanted = ""
 
     def _lay_out(self) -> None:
         title = text_label(self.tr("Models"), "title", self)
@@ -113,12 +114,13 @@ class ModelsDialog(Sheet):
         self.add_button.setMenu(self._make_add_menu())
         self.waiting = text_label(self.tr("Looking at what is there…"), "muted", self)
         inner = QWidget(self)
-        self._import_list, self._list = vbox(spacing=t.SPACE_3), vbox(spacing=t.SPACE_3)
+        self._import_list = vbox(spacing=t.SPACE_3)
         self._inside = vbox(inner, t.SPACE_3, (0, t.SPACE_3, t.SPACE_2, 0)).add(
-            self.waiting, self._import_list, self._list, STRETCH
+            self.waiting, self._import_list, self._column, STRETCH
         )
         self._scroll = scroll_area(inner, self)
         self._scroll.verticalScrollBar().rangeChanged.connect(self._reveal)
+        self._scroll.verticalScrollBar().valueChanged.connect(self._scrolled)
         self.storage = StoragePage(self._models, self)
         self.tabs = QTabWidget(self)
         self.tabs.addTab(self._scroll, self.tr("Models"))
@@ -166,40 +168,11 @@ class ModelsDialog(Sheet):
 
     @Slot()
     def _show(self) -> None:
-        statuses = self._models.statuses
-        self.waiting.setVisible(not statuses)
-        for gone in self.cards.keys() - {status.entry.name for status in statuses}:
-            self.cards.pop(gone).deleteLater()  # an entry of the user's that was removed
-        for status in statuses:
-            if status.entry.name in self.cards:
-                self._show_status(status)
-        if any(status.entry.name not in self._prospects for status in statuses):
-            self._judge()
-        self._adding.start()
+        self.waiting.setVisible(not self._models.statuses)
 
-    def _add_next(self) -> bool:
-        """Make the first card that is not there yet; whether there was one to make."""
-        for place, status in enumerate(self._models.statuses):
-            if status.entry.name not in self.cards:
-                self._add_card(status, place)
-                return True
-        return False
-
-    def _show_status(self, status: ModelStatus) -> None:
-        settings, name = self._draft.settings, status.entry.name
-        used = name == settings.model and not settings.config_path
-        removable = self._models.removable_bytes.get(name, 0)
-        self.cards[name].show_status(status, used, removable)
-
-    def _add_card(self, status: ModelStatus, place: int) -> None:
-        card = ModelCard(self._models, status, self)
-        self.cards[card.name] = card
-        self._show_status(status)
-        card.use_wanted.connect(self._use)
-        card.download_wanted.connect(self.download_wanted)
-        self._list.insertWidget(place, card)
-        if card.name in self._prospects and self._machine.facts is not None:
-            card.show_prospect(self._prospects[card.name], self._machine.facts)
+    def _name_in_use(self) -> str:
+        settings = self._draft.settings
+        return "" if settings.config_path else settings.model
 
     @Slot()
     def _show_imports(self) -> None:
@@ -213,18 +186,6 @@ class ModelsDialog(Sheet):
             card = self.imports[subject] = ImportCard(tasks, wanted[subject], self)
             self._import_list.addWidget(card)
 
-    @Slot()
-    def _judge(self) -> None:
-        facts = self._machine.facts
-        if facts is not None:
-            self._show_folder()
-            self._machine.judge(partial(self._show_prospects, facts), self)
-
-    def _show_prospects(self, facts: MachineFacts, prospects: dict[str, Prospect]) -> None:
-        self._prospects = prospects
-        for name in prospects.keys() & self.cards.keys():
-            self.cards[name].show_prospect(prospects[name], facts)
-
     def choose_folder(self, folder: Path) -> None:
         """Keep models there from the next start on, if it can be written to."""
 
@@ -234,6 +195,7 @@ class ModelsDialog(Sheet):
 
         background.run(check_folder, folder, then=fits, failed=self.notice.say_error, owner=self)
 
+    @Slot()
     def _show_folder(self) -> None:
         """Say which folder counts, and which one will; of another computer, how much is free."""
         now = self._machine.host or str(self._models.models_dir)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QFrame,
@@ -12,7 +10,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from magi_desktop.dialogs.model_card import ModelCard
+from magi_desktop.dialogs.model_cards import ModelCards
 from magi_desktop.state.machine import MachineState
 from magi_desktop.state.model_words import size_text
 from magi_desktop.state.models import Models
@@ -26,12 +24,9 @@ from magi_desktop.widgets.controls import (
     text_label,
 )
 from magi_desktop.widgets.fitting import Sheet
-from magi_desktop.widgets.gradual import Gradually
 from magi_desktop.widgets.layout import SHEET_MARGINS, STRETCH, vbox
 from magi_engine.config.registry import Registry
-from magi_engine.install.status import ModelStatus
 from magi_engine.runtime.machine.facts import MachineFacts
-from magi_engine.runtime.planning.prospects import Prospect
 
 
 class WelcomeDialog(Sheet):
@@ -59,20 +54,20 @@ class WelcomeDialog(Sheet):
     ) -> None:
         super().__init__(parent)
         self._default = Registry.load().default
-        self._machine, self._models = machine, models
+        self._machine = machine
         title = self.tr("Welcome to Magi Desktop")
         if not greets:
             title = self.tr("What this computer can run")
         self.setWindowTitle(title)
         self.resize(640, 720)
-        self.cards: dict[str, ModelCard] = {}
-        self._adding = Gradually(self._add_next, self)
+        self._column = ModelCards(models, machine, self, only_downloaded=True)
+        self._column.use_wanted.connect(self._use)
+        self._column.download_wanted.connect(self.download_wanted)
+        self.cards = self._column.cards
         self._lay_out(title)
         self.subtitle.setVisible(greets)
         self.start_button.setFocus()
-        models.changed.connect(self._show_models)
         machine.changed.connect(self._show_machine)
-        self._show_models()
         self._show_machine()
         models.refresh()
         machine.refresh()
@@ -98,42 +93,16 @@ class WelcomeDialog(Sheet):
             text_label(translated(self._default.limits), "muted", self),
             (self.start_button, 0, Qt.AlignmentFlag.AlignLeft),
         )
-        self._list = vbox(spacing=t.SPACE_3)
         inner = QWidget(self)
         vbox(inner, t.SPACE_4, SHEET_MARGINS).add(
             vbox(spacing=t.SPACE_1).add(text_label(title, "title", self), self.subtitle),
             self._pc,
             starter,
             text_label(self.tr("Larger models"), "heading", self),
-            self._list,
+            self._column,
             STRETCH,
         )
         vbox(self).add(scroll_area(inner, self))
-
-    @Slot()
-    def _show_models(self) -> None:
-        for status in self._models.statuses:
-            if status.entry.name in self.cards:
-                self._show_status(status)
-        self._adding.start()
-
-    def _add_next(self) -> bool:
-        """Make the first card that is not there yet; whether there was one to make."""
-        for status in self._models.statuses:
-            if status.entry.is_downloaded and status.entry.name not in self.cards:
-                card = ModelCard(self._models, status, self)
-                self.cards[card.name] = card
-                self._show_status(status)
-                card.use_wanted.connect(self._use)
-                card.download_wanted.connect(self.download_wanted)
-                self._list.addWidget(card)
-                return True
-        self._judge()
-        return False
-
-    def _show_status(self, status: ModelStatus) -> None:
-        name = status.entry.name
-        self.cards[name].show_status(status, False, self._models.removable_bytes[name])
 
     @Slot()
     def _show_machine(self) -> None:
@@ -141,16 +110,6 @@ class WelcomeDialog(Sheet):
             self._pc.show_machine(self._machine.facts)
         elif self._machine.failed:
             self._pc.show_failure()
-        self._judge()
-
-    def _judge(self) -> None:
-        facts = self._machine.facts
-        if facts is not None and self.cards:
-            self._machine.judge(partial(self._show_prospects, facts), self)
-
-    def _show_prospects(self, facts: MachineFacts, prospects: dict[str, Prospect]) -> None:
-        for name in prospects.keys() & self.cards.keys():
-            self.cards[name].show_prospect(prospects[name], facts)
 
     @Slot()
     def _start(self) -> None:

@@ -114,6 +114,8 @@ class LibraryModel(QAbstractListModel):
         """What is not as one would expect."""
         if item.missing:
             return [self.tr("File is gone")]
+        if item.auditioned:
+            return [self.tr("Audition")]
         return [] if item.complete else [self.tr("Partial")]
 
     def _tooltip(self, item: LibraryItem) -> str:

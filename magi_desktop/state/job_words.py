@@ -45,6 +45,8 @@ def job_sentence(job: JobState) -> str:
 
 def running_sentence(job: JobState) -> str:
     """Which part is at which step."""
+    if job.stage is Stage.CONNECTING:
+        return stage_sentence(job.stage)
     chunk = current_chunk(job)
     if chunk is None:
         return _between_chunks(job)

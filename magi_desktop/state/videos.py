@@ -231,7 +231,9 @@ def located(item: LibraryItem, path: Path) -> LibraryItem:
         MediaReadError: there is no video.
     """
     seen = describe(path, item.request, item.complete)
-    if (seen.width, seen.height, seen.frames) != (item.width, item.height, item.frames):
+    # The size alone does not tell two videos apart: most are made with the same settings.
+    own, other = ((i.width, i.height, i.frames, i.request) for i in (item, seen))
+    if own != other:
         raise MediaReadError(
             "{name} is another video.", "Choose the one that was moved.", name=path.name
         )

@@ -156,10 +156,10 @@ class ElidedLabel(QLabel):
         return super().minimumSizeHint().expandedTo(self._line())
 
     def _line(self) -> QSize:
-        """As high with nothing in it as with words of the window's language, whose letters another
-        font may lend: nothing moves when a text comes."""
+        """As high with nothing in it as with words of the window's language and others, which
+        may be in another font: nothing moves when a text comes."""
         self.ensurePolished()
-        words = QCoreApplication.translate("Progress", "Paused")
+        words = QCoreApplication.translate("Progress", "Paused") + " A0"
         return QSize(0, self.fontMetrics().size(Qt.TextFlag.TextSingleLine, words).height())
 
     def set_text(self, text: str) -> None:

@@ -13,7 +13,8 @@ import secrets
 import shutil
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -40,6 +41,8 @@ from magi_engine.runtime.job.events import (
     Notice,
     Planned,
     Restarted,
+    Stage,
+    StageStarted,
     event_from_dict,
 )
 from magi_engine.runtime.process.control import Cancel, Command, command_to_dict
@@ -51,6 +54,9 @@ _T = TypeVar("_T")
 
 _WAITS_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Before each new try to connect; the last one again and again."""
+
+_SHORT_CUT = 1
+"""Tries in vain after the first that nobody is told of."""
 
 _ENDS = (Finished.kind, Cancelled.kind, Failed.kind)
 
@@ -83,6 +89,8 @@ class RemoteJob:
         """Of a clip in front of the result in its file; None: not known."""
         self._pending: deque[dict[str, Any]] = deque()
         """Events that have come and were not given out: they wait for their frames."""
+        self._stage: dict[str, Any] | None = None
+        """The last one that was told."""
 
     def control(self, command: Command) -> None:
         """Tell the job something, now or as soon as there is a connection; returns at once."""
@@ -115,7 +123,7 @@ class RemoteJob:
         part: Path | None = None
         frames = 0
         try:
-            job_id = self._patiently(begin)
+            job_id = yield from self._patiently(begin)
             suffix = output.suffix.lower()
             part = remote_part(output, job_id, suffix if suffix == ".webm" else ".mp4")
             for event in self._followed(job_id, request, output, part):
@@ -145,21 +153,26 @@ class RemoteJob:
             yield from self._ready(video, request)
         with self._changed:
             self._commands.clear()  # they came too late
-        path = self._patiently(lambda: self._fetched(job_id, request, output, part))
+        path = yield from self._patiently(lambda: self._fetched(job_id, request, output, part))
         if self.left:  # the next session finds it in its place
             raise _GaveUp
         yield from self._rest(path, request)
         self.settled = True
         yield _ended(last, path)
 
-    def _patiently(self, ask: Callable[[], _T]) -> _T:
-        """Ask until somebody answers. Raises: _GaveUp; MagiError: they refuse."""
+    def _patiently(self, ask: Callable[[], _T]) -> Generator[Event, None, _T]:
+        """Ask until somebody answers, and say that it is waited for.
+
+        Raises: _GaveUp; MagiError: they refuse.
+        """
         for tries in itertools.count():
             try:
                 return ask()
             except Unreachable as error:
                 logger.info("%s", error)
             self._rest_before(tries)
+            if tries == _SHORT_CUT:
+                yield StageStarted(Stage.CONNECTING)
         raise AssertionError
 
     def _rest_before(self, tries: int) -> None:
@@ -175,7 +188,7 @@ class RemoteJob:
 
     def _listen(self, job_id: str, video: GrowingVideo) -> Iterator[dict[str, Any] | None]:
         """The events that come over one connection after another, until the last one; None: bytes
-        of the video have come.
+        of the video have come. After a cut that was told of, the last stage is told again.
 
         Raises:
             MagiError: the other side refuses, or is another one.
@@ -184,6 +197,8 @@ class RemoteJob:
         while True:
             try:
                 with self._connected(job_id, video) as socket:
+                    if tries > _SHORT_CUT and self._stage is not None:
+                        yield self._stage
                     tries = 0
                     for message in socket:
                         data = self._taken(message, video)
@@ -193,22 +208,23 @@ class RemoteJob:
             except InvalidStatus as refused:
                 if refused.response.status_code not in (429, 503):
                     # Says why, in words.
-                    self._patiently(lambda: self._connection.get(f"/v1/jobs/{job_id}"))
+                    ask = partial(self._connection.get, f"/v1/jobs/{job_id}")
+                    yield from (event.to_exact_dict() for event in self._patiently(ask))
                 logger.info("%s", refused)
             except (WebSocketException, OSError) as error:
                 logger.info("the connection is cut: %s", error)
+            if tries == _SHORT_CUT:
+                yield Notice(self._cut()).to_exact_dict()
+                yield StageStarted(Stage.CONNECTING).to_exact_dict()
+            self._rest_before(tries)
             tries += 1
-            if tries == 2:  # not of a short cut
-                yield self._says_cut()
-            self._rest_before(tries - 1)
 
-    def _says_cut(self) -> dict[str, Any]:
-        cut = Message(
+    def _cut(self) -> Message:
+        return Message(
             "{address} does not answer any more; the video goes on there, and this program tries "
             "again.",
             address=self._connection.address,
         )
-        return Notice(cut).to_exact_dict()
 
     @contextlib.contextmanager
     def _connected(self, job_id: str, video: GrowingVideo) -> Iterator[ClientConnection]:
@@ -256,6 +272,8 @@ class RemoteJob:
                 self._commands.pop(data.get("heard", ""), None)
             return None
         self._number = data["number"]
+        if data["event"] == StageStarted.kind:
+            self._stage = data
         if data["event"] == Restarted.kind:
             video.begin_again()
         return data

@@ -1190,6 +1190,10 @@
         <translation>文件已丢失</translation>
     </message>
     <message>
+        <source>Audition</source>
+        <translation>试镜</translation>
+    </message>
+    <message>
         <source>Partial</source>
         <translation>不完整</translation>
     </message>
@@ -3660,6 +3664,10 @@
     <message>
         <source>Wait until some are done.</source>
         <translation>请等其中一些完成。</translation>
+    </message>
+    <message>
+        <source>Waiting for the other computer</source>
+        <translation>正在等待另一台电脑</translation>
     </message>
     <message>
         <source>What answers there is no engine.</source>

@@ -38,6 +38,8 @@ class Stage(Enum):
     LOADING_MODEL = "loading_model"
     PREPARING_SIZE = "preparing_size"
     SAMPLING = "sampling"
+    CONNECTING = "connecting"
+    """Only of a video that another machine makes, at any time: it does not answer."""
 
     @property
     def sentence(self) -> Message:
@@ -54,6 +56,7 @@ _STAGE_SENTENCES = {
     Stage.LOADING_MODEL: Message("Loading the model"),
     Stage.PREPARING_SIZE: Message("Preparing for this size"),
     Stage.SAMPLING: Message("Generating"),
+    Stage.CONNECTING: Message("Waiting for the other computer"),
 }
 
 

@@ -78,12 +78,20 @@ def shown(qtbot: QtBot, models: Models, draft: Draft | None = None) -> ModelsDia
     dialog = ModelsDialog(models, machine(FACTS, models.models_dir), draft or Draft(), preferences)
     qtbot.addWidget(dialog)
     dialog.show()
-    # Two looks in the background, of the disk and of the machine; either may be first. Cards that
-    # were just put in are not visible before Qt has laid them out.
-    cards = dialog.cards
-    qtbot.waitUntil(lambda: bool(cards) and all(card.isVisible() for card in cards.values()))
-    qtbot.waitUntil(lambda: bool(dialog._prospects))
+    wait_for_cards(qtbot, dialog)
     return dialog
+
+
+def wait_for_cards(qtbot: QtBot, dialog: ModelsDialog) -> None:
+    """Until each model has its card and its verdict, and Qt has laid them out.
+
+    Two looks in the background, of the disk and of the machine; either may be first.
+    """
+    models, column = dialog._models, dialog._column
+    qtbot.waitUntil(lambda: bool(models.statuses))
+    names = {status.entry.name for status in models.statuses}
+    qtbot.waitUntil(lambda: names <= column.cards.keys() & column._prospects.keys())
+    qtbot.waitUntil(lambda: all(card.isVisible() for card in column.cards.values()))
 
 
 def states(models_dir: Path) -> dict[str, ModelState]:
@@ -243,7 +251,7 @@ def test_an_fp8_copy_of_a_model_that_is_here(
     put(models.models_dir, "4.5B-base")
     models.refresh()
     qtbot.waitUntil(lambda: "4.5B-base-fp8" in dialog.cards)
-    places = {name: dialog._list.indexOf(card) for name, card in dialog.cards.items()}
+    places = {name: dialog._column.indexOf(card) for name, card in dialog.cards.items()}
     assert places["4.5B-base-fp8"] == places["4.5B-base"] + 1
     dialog.cards["4.5B-distill"].make_action.trigger()
     assert [item.task for item in models.tasks.items] == [Make("4.5B-distill-fp8-made")]
@@ -318,6 +326,28 @@ def test_a_model_can_be_shown_before_the_list_is_there(qtbot: QtBot, models: Mod
     dialog.show_model("24B-distill-fp8")
     dialog.show()
     qtbot.waitUntil(lambda: dialog._scroll.verticalScrollBar().value() > 0)
+
+
+def test_a_model_comes_into_view_when_the_verdicts_are_there_before_the_cards(
+    qtbot: QtBot, models: Models
+) -> None:
+    verdicts = shown(qtbot, models)._column._prospects
+    preferences = Preferences(SettingsFile(models.models_dir.parent / "preferences.json"))
+    dialog = ModelsDialog(models, machine(FACTS, models.models_dir), Draft(), preferences)
+    qtbot.addWidget(dialog)
+    dialog._column.show_prospects(FACTS, verdicts)
+    dialog.show_model("24B-distill-fp8")
+    dialog.show()
+    bar = dialog._scroll.verticalScrollBar()
+    qtbot.waitUntil(lambda: bar.value() > 0)
+    # Who scrolls away is not taken back when cards get other places.
+    wait_for_cards(qtbot, dialog)
+    assert not dialog.cards["24B-distill-fp8"].visibleRegion().isEmpty()
+    bar.setValue(0)
+    highest = bar.maximum()
+    dialog._inside.setContentsMargins(0, 200, 0, 0)
+    qtbot.waitUntil(lambda: bar.maximum() > highest)
+    assert bar.value() == 0
 
 
 def test_the_verdict_follows_the_machine(qtbot: QtBot, models: Models) -> None:

@@ -56,8 +56,8 @@ def entries(panel: LibraryPanel) -> dict[str, bool]:
 
 
 def hover(panel: LibraryPanel, row: int) -> None:
-    place = panel.grid.visualRect(panel.model.index(row)).center()
-    QTest.mouseMove(panel.grid.viewport(), place)
+    QTest.mouseMove(panel.grid.viewport(), QPoint(0, 0))  # else it may be there from a test before
+    QTest.mouseMove(panel.grid.viewport(), panel.grid.visualRect(panel.model.index(row)).center())
 
 
 def test_an_empty_library_says_so_and_hides_the_search(panel: LibraryPanel) -> None:
@@ -127,6 +127,17 @@ def test_a_video_of_quantised_attention_says_so_where_one_looks(
         tip = panel.model.index(row).data(Qt.ItemDataRole.ToolTipRole)
         assert ("8-bit arithmetic" in tip) == (item.path == path)
         assert panel.model.remarks(item) == [], "it is no fault"
+
+
+def test_a_first_second_to_choose_among_is_no_half_a_video(
+    panel: LibraryPanel, library: Library, tmp_path: Path, qtbot: QtBot
+) -> None:
+    for name, only in (("stopped", None), ("first", 1)):
+        path = tmp_path / f"{name}.mp4"
+        library.add(path, make_video(path, name, only_chunks=only), complete=False)
+    qtbot.waitUntil(lambda: len(panel.model.items) == 2)
+    remarks = {item.path.stem: panel.model.remarks(item) for item in panel.model.items}
+    assert remarks == {"stopped": ["Partial"], "first": ["Audition"]}
 
 
 def test_thumbnails_of_visible_cards_are_made(

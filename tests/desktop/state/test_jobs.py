@@ -134,6 +134,17 @@ def test_a_chunk_is_decoded_while_the_next_one_is_denoised(job: JobState) -> Non
     assert job.chunks[1].state is ChunkState.DONE
 
 
+def test_an_engine_elsewhere_that_does_not_answer_is_waited_for(job: JobState) -> None:
+    for before in (None, progress(0, 1)):
+        if before is not None:
+            job.take(StageStarted(Stage.SAMPLING))
+            job.take(before)
+        job.take(StageStarted(Stage.CONNECTING))
+        assert job_sentence(job) == "Waiting for the other computer"
+    job.take(StageStarted(Stage.SAMPLING))
+    assert job_sentence(job) == "Making second 1, step 1 of 16"
+
+
 def test_quantised_attention_is_said_and_goes_into_the_library(job: JobState) -> None:
     job.take(StageStarted(Stage.PREPARING_SIZE))
     assert job_sentence(job) == "Preparing for this size"

@@ -190,10 +190,14 @@ def test_a_missing_file_can_be_located_but_not_with_another_video(
     item_id = add(library, qtbot, videos / "a.mp4")
     (videos / "a.mp4").rename(tmp_path / "b.mp4")
     make_video(tmp_path / "other.mp4", frames=48)
-    with qtbot.waitSignal(library.failed) as failed:
-        library.locate(item_id, tmp_path / "other.mp4")
-    assert failed.args is not None
-    assert "another video" in str(failed.args[0])
+    of_the_same_size = videos / "of the same size.mp4"
+    other_id = add(library, qtbot, of_the_same_size, "a blue square")
+    for other in (tmp_path / "other.mp4", of_the_same_size):
+        with qtbot.waitSignal(library.failed) as failed:
+            library.locate(item_id, other)
+        assert failed.args is not None
+        assert "another video" in str(failed.args[0])
+    library.forget([other_id])
     library.locate(item_id, tmp_path / "b.mp4")
     qtbot.waitUntil(lambda: library.items[0].path == tmp_path / "b.mp4")
     assert not library.items[0].missing

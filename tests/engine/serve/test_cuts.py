@@ -166,8 +166,13 @@ def test_a_killed_server_goes_on_with_its_video(tmp_path: Path) -> None:
         events.append(event)
         if isinstance(event, ChunkReady) and event.index == 0:
             server.kill()
+        if event == StageStarted(Stage.CONNECTING):
             server.start()
     _is_whole(events, 5)
+    stages = [event.stage for event in events if isinstance(event, StageStarted)]
+    waited = stages.index(Stage.CONNECTING)
+    assert stages[waited + 1] is Stage.SAMPLING, "what it was at is said again"
+    assert stages.count(Stage.CONNECTING) == 1
     (restart,) = [event for event in events if isinstance(event, Restarted)]
     assert restart.chunks >= 1, "it is not begun from the first chunk"
     (job,) = engine.connection.get("/v1/jobs")

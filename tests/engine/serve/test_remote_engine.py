@@ -26,6 +26,8 @@ from magi_engine.runtime.job.events import (
     Planned,
     PreviewReady,
     PromptChanged,
+    Stage,
+    StageStarted,
     event_from_dict,
 )
 from magi_engine.runtime.process.control import Cancel, ChangePrompt, Pause, Resume
@@ -108,6 +110,15 @@ def test_commands_reach_the_job(engine: RemoteEngine, tmp_path: Path) -> None:
     assert isinstance(event, Cancelled)
     assert event.path is not None
     assert event.path.is_file()
+
+
+def test_it_is_said_that_nobody_answers(tmp_path: Path) -> None:
+    engine = RemoteEngine(Connection("http://127.0.0.1:9", "k" * 30), tmp_path)
+    events = engine.generate(small_request(tmp_path / "a.mp4"))
+    assert next(events) == StageStarted(Stage.CONNECTING)
+    engine.control(Cancel())
+    assert list(events) == [Cancelled(None, 0)]
+    engine.close()
 
 
 def test_a_job_is_stopped_while_nobody_answers(tmp_path: Path) -> None:
