@@ -12,7 +12,6 @@ import os
 import secrets
 import shutil
 import threading
-from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from pathlib import Path
@@ -87,7 +86,7 @@ class RemoteJob:
         """Of the last event that has come."""
         self._source_frames: int | None = 0
         """Of a clip in front of the result in its file; None: not known."""
-        self._pending: deque[dict[str, Any]] = deque()
+        self._pending: list[dict[str, Any]] = []
         """Events that have come and were not given out: they wait for their frames."""
         self._stage: dict[str, Any] | None = None
         """The last one that was told."""
@@ -279,28 +278,34 @@ class RemoteJob:
         return data
 
     def _ready(self, video: GrowingVideo, request: GenerationRequest) -> Iterator[Event]:
-        """The events that can be given out: up to the first whose frames have not come."""
-        while self._pending:
-            data = self._pending[0]
-            frames = None
-            if data["event"] in (ChunkReady.kind, ChunksShared.kind):
-                count = data["num_frames" if data["event"] == ChunkReady.kind else "frames"]
-                frames = None if self._source_frames is None else video.frames(count)
+        """The events that can be given out: those with frames in their order once these have come,
+        the others at once."""
+        waiting: list[dict[str, Any]] = []
+        for data in self._pending:
+            count, frames = _frames_in(data), None
+            if count is not None:
+                if self._source_frames is not None and not waiting:
+                    frames = video.frames(count)
                 if frames is None:
-                    return
-            self._pending.popleft()
+                    waiting.append(data)
+                    continue
             yield _event(data, request, frames)
+        self._pending = waiting
 
     def _rest(self, path: Path | None, request: GenerationRequest) -> Iterator[Event]:
         """What still waited at the end, with frames from the finished file."""
+        pictures: Iterator[NDArray[np.uint8]] | None = None
         for data in self._pending:
             frames = None
             if data["event"] == ChunkReady.kind:
-                if path is None or not path.is_file() or self._source_frames is None:
+                if path is None or not path.is_file():
                     continue
-                frames = frames_of_file(path, data["first_frame"], data["num_frames"])
-                if frames is None:
+                if pictures is None:
+                    pictures = frames_of_file(path, data["first_frame"])
+                taken = list(itertools.islice(pictures, data["num_frames"]))
+                if len(taken) < data["num_frames"]:
                     continue
+                frames = np.stack(taken)
             yield _event(data, request, frames)
 
     def _fetched(
@@ -369,6 +374,12 @@ def _event(
     if isinstance(event, Planned):
         return Planned(dataclasses.replace(event.plan, request=request))
     return event
+
+
+def _frames_in(data: dict[str, Any]) -> int | None:
+    """How many frames come with an event; None: there are none to wait for."""
+    name = {ChunkReady.kind: "num_frames", ChunksShared.kind: "frames"}.get(data["event"])
+    return None if name is None else data[name]
 
 
 def _ended(data: dict[str, Any], path: Path | None) -> Event:
