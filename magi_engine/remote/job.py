@@ -127,6 +127,8 @@ class RemoteJob:
             part = remote_part(output, job_id, suffix if suffix == ".webm" else ".mp4")
             for event in self._followed(job_id, request, output, part):
                 frames += len(event.frames) if isinstance(event, ChunkReady) else 0
+                if isinstance(event, Cancelled | Failed):  # there may be nothing left of it there
+                    event = dataclasses.replace(event, frames=max(event.frames, frames))
                 yield event
         except _GaveUp:
             if not self.left:
@@ -311,15 +313,15 @@ class RemoteJob:
     def _fetched(
         self, job_id: str, request: GenerationRequest, output: Path, grown: Path
     ) -> Path | None:
-        """The finished video, brought here instead of what has grown; None: there is none.
+        """The finished video, brought here instead of what has grown, or that if it is all there
+        is; None: there is none.
 
         Raises:
             Unreachable: the connection is cut; the next call goes on. MagiError: it is gone.
         """
         about = self._connection.get(f"/v1/jobs/{job_id}")
         if not about["files"]:
-            grown.unlink(missing_ok=True)
-            return None
+            return _saved(grown)
         last = Path(str(about["last"]["path"]))
         folder = not last.suffix
         output = output if folder else output.with_suffix(last.suffix)
