@@ -42,7 +42,7 @@ _SPARE_BYTES = 1_000_000_000
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _KEY = re.compile(r"[0-9a-f]{8,64}")
-_NAME = re.compile(r"[^/\\:\0]+")
+_NAME = re.compile(r"[^/\\:\0\ud800-\udfff]+")
 
 
 class JobBook:
