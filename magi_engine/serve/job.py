@@ -174,7 +174,7 @@ class Job:
             if data["event"] in _PASSING:
                 self._events = [e for e in self._events if e["event"] != data["event"]]
             else:
-                self._write(f"{json.dumps(data)}\n")
+                self._write(f"\n{json.dumps(data)}")  # behind a line that a full disk cut off, too
             if is_last(data):
                 self._events = [e for e in self._events if e["event"] != PreviewReady.kind]
             self._events.append(data)

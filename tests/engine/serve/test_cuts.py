@@ -147,7 +147,7 @@ def test_a_full_disk_of_the_server_ends_no_job(
     job.say(Paused())
     assert [event["event"] for event in job.events_after(0)] == ["paused"]
     job.folder.mkdir(parents=True)
-    (job.folder / "events.jsonl").write_text('{"number": 1, "ev{"number": 2}\n')
+    (job.folder / "events.jsonl").write_text('{"number": 1, "ev{"number": 2}\n{"number": 3, "ev')
     job.say(Cancelled(None, 0))
     assert job.state == "cancelled"
     after_restart = Job(job.id, job.about, request)
