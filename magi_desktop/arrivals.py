@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QMimeData, QObject, Signal, Slot
 
 from magi_desktop import background, drops
 from magi_desktop.drops import DropKind, Dropped
-from magi_desktop.references import load_reference
 from magi_desktop.state.draft import Draft
 from magi_engine.errors import MagiError
-from magi_engine.media.info import MediaInfo, probe
+from magi_engine.media.clips import ClipPart
+from magi_engine.media.fit import FitPolicy
+from magi_engine.media.info import probe
 from magi_engine.runtime.request.metadata import names_another_computer, read_request
 from magi_engine.runtime.request.request import GenerationRequest, Mode, PromptChange
 
@@ -75,50 +77,23 @@ class Arrivals(QObject):
     @Slot(object)
     def use_settings(self, request: GenerationRequest) -> None:
         """Compose the settings of a video, perhaps somebody else's, and keep its seed."""
-        self._look_and_compose(self._checked(request), lock_seed=True)
+        self._compose(self._checked(request), lock_seed=True)
 
     def edit(self, request: GenerationRequest) -> None:
         """Compose again what the user composed."""
-        self._look_and_compose(request, lock_seed=False)
-
-    def _look_and_compose(self, request: GenerationRequest, lock_seed: bool) -> None:
-        if request.reference is None:
-            self._compose(request, None, lock_seed)
-            return
-
-        def without_reference(error: Exception) -> None:
-            self._compose(request, None, lock_seed)
-            self.refuse(error)
-
-        background.run(
-            probe,
-            request.reference,
-            then=lambda info: self._compose(request, info, lock_seed),
-            failed=without_reference,
-            owner=self,
-        )
+        self._compose(request, lock_seed=False)
 
     @Slot(object, object)
     def continue_video(self, path: Path, request: GenerationRequest) -> None:
         """Compose a video that begins where another ends, with its last prompt, as one file."""
         prompts = tuple(PromptChange(0, last.text) for last in request.prompts[-1:])
+        seed = self._draft.settings.seed
         request = dataclasses.replace(
-            request,
-            mode=Mode.V2V,
-            reference=None,
-            prompts=prompts,
-            seed=self._draft.settings.seed,
+            request, mode=Mode.V2V, reference=None, prompts=prompts, seed=seed
         )
-        self._compose(self._checked(request), None, lock_seed=False)
-        background.run(
-            load_reference,
-            path,
-            then=lambda loaded: self._draft.set_reference(
-                dataclasses.replace(loaded.reference, prepend_source=True)
-            ),
-            failed=self.refuse,
-            owner=self,
-        )
+        whole = {"fit": FitPolicy.CROP, "crop": None, "clip": ClipPart(), "prepend_source": True}
+        request = dataclasses.replace(self._checked(request), reference=str(path), **whole)
+        self._compose(request, lock_seed=False)
 
     def refuse(self, error: Exception) -> None:
         """Say in a sentence what is wrong."""
@@ -142,11 +117,20 @@ class Arrivals(QObject):
         self.refuse(error)
         return dataclasses.replace(request, reference=None, config_path=None)
 
-    def _compose(self, request: GenerationRequest, info: MediaInfo | None, lock_seed: bool) -> None:
+    def _compose(self, request: GenerationRequest, lock_seed: bool) -> None:
+        """All of it is there at once but the reference, which is read first."""
         try:
-            self._draft.take(request, info, lock_seed=lock_seed)
+            self._draft.take(request, lock_seed=lock_seed)
         except MagiError as error:  # its model is not known here
             self.refuse(error)
             return
+        if request.reference is not None:
+            background.run(
+                probe,
+                request.reference,
+                then=partial(self._draft.reference_came, request),
+                failed=self.refuse,
+                owner=self,
+            )
         if lock_seed:
             self.seed_locked.emit()

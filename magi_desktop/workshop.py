@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,6 @@ from magi_desktop.engine_thread import EngineThread
 from magi_desktop.engines import chosen_engine, host_of, models_of
 from magi_desktop.panels.preset_list import PresetList
 from magi_desktop.paths import Places
-from magi_desktop.references import load_reference
 from magi_desktop.settings import Preferences, SettingsFile
 from magi_desktop.state.controller import Controller
 from magi_desktop.state.draft import Draft
@@ -29,6 +29,7 @@ from magi_desktop.state.undo import Undo
 from magi_desktop.state.updates import Updates
 from magi_engine.install.process import InstallProcess
 from magi_engine.install.tasks import Download, Make, Task
+from magi_engine.media.info import probe
 from magi_engine.weights.layout import default_models_dir
 
 if TYPE_CHECKING:
@@ -44,9 +45,7 @@ class Workshop(QObject):
         super().__init__()
         self.places, self.file, self.preferences = places, file, preferences
         self.draft = Draft(self)
-        saved = file.section("draft")
-        self.draft.restore(saved)
-        self._saved_references = list(Draft.saved_references(saved).values())
+        self.draft.restore(file.section("draft"))
         self.prompt_history = PromptHistory(file)
         self.presets = PresetList(file, self)
         self.job = JobState(self)
@@ -100,11 +99,15 @@ class Workshop(QObject):
         self.library.recover(self.controller.output_folder)
         self.library.check_files()
         self.updates.start()
-        for path in self._saved_references:
+        self.read_references()
+
+    def read_references(self) -> None:
+        """Look at those of the last session, in the background."""
+        for request in self.draft.awaited.values():
             background.run(
-                load_reference,
-                path,
-                then=lambda loaded: self.draft.keep_reference(loaded.reference),
+                probe,
+                request.reference,
+                then=partial(self.draft.reference_came, request),
                 failed=lambda error: logger.info("a reference is gone: %s", error),
                 owner=self,
             )

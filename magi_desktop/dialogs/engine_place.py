@@ -39,6 +39,7 @@ class EnginePlaceDialog(Sheet):
     ) -> None:
         super().__init__(parent)
         self._preferences, self._places = preferences, places
+        self._asking: background.Task | None = None
         self.setWindowTitle(self.tr("Where videos are made"))
         self.setMinimumWidth(_WIDTH)
         self.place = Segmented(
@@ -121,11 +122,22 @@ class EnginePlaceDialog(Sheet):
         label.setMinimumHeight(t.CONTROL_HEIGHT)
         self._form.addRow(label, line)
 
+    def done(self, result: int) -> None:
+        """Close; who was asked and has not answered yet is not used."""
+        self._give_up()
+        super().done(result)
+
+    def _give_up(self) -> None:
+        if self._asking is not None:
+            self._asking.cancel()
+
     @Slot()
     def look(self) -> None:
         """Offer the computers of this network that announce themselves."""
         self._wait(self.tr("Looking…"))
-        background.run(servers_nearby, then=self._offer, failed=self._fail, owner=self)
+        self._asking = background.run(
+            servers_nearby, then=self._offer, failed=self._fail, owner=self
+        )
 
     def _offer(self, servers: dict[str, str]) -> None:
         self._follow()
@@ -154,10 +166,11 @@ class EnginePlaceDialog(Sheet):
     @Slot()
     def submit(self) -> None:
         """Use it, if it answers."""
+        address, key = self.address.text().strip(), self.key.text()
         if self.place.value == _HERE:
-            self._keep("")
-        else:
-            self._ask(lambda _found: self._keep(self.address.text().strip()))
+            self._keep("", "")
+        else:  # what answers is kept, whatever is typed meanwhile
+            self._ask(lambda _found: self._keep(address, key))
 
     def _ask(self, then: Callable[[Found], None]) -> None:
         self._wait(self.tr("Asking…"))
@@ -167,7 +180,7 @@ class EnginePlaceDialog(Sheet):
             self.use_button.setFocus()
             then(found)
 
-        background.run(
+        self._asking = background.run(
             *(look_at, self.address.text(), self.key.text(), self._places),
             then=answered,
             failed=self._fail,
@@ -175,14 +188,15 @@ class EnginePlaceDialog(Sheet):
         )
 
     def _wait(self, text: str) -> None:
+        self._give_up()
         self._say(text)
         for widget in (self.look_button, self.test_button, self.use_button):
             widget.setEnabled(False)
 
-    def _keep(self, address: str) -> None:
+    def _keep(self, address: str, key: str) -> None:
         try:
             if address:
-                save_key(self._places, self.key.text())
+                save_key(self._places, key)
         except OSError as error:
             self._fail(error)
             return
@@ -199,6 +213,7 @@ class EnginePlaceDialog(Sheet):
         self.how.setVisible(there)
         self.use_button.setEnabled(True)
         if not there:
+            self._give_up()
             self._say("")
 
     def _show_found(self, found: Found) -> None:

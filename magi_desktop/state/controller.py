@@ -146,6 +146,7 @@ class Controller(QObject):
     def _start(self, request: GenerationRequest | None) -> None:
         if self._closing:
             self._current = None
+            self._go_on()
             return
         if request is None:
             item, self._current = self._current, None

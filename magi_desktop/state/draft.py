@@ -49,6 +49,12 @@ class Reference:
     clip: ClipPart = field(default_factory=ClipPart)
     prepend_source: bool = False
 
+    @classmethod
+    def of(cls, request: GenerationRequest, info: MediaInfo) -> Reference:
+        """The one of a request that has one."""
+        how = request.fit, request.crop, request.clip, request.prepend_source
+        return cls(Path(request.reference or ""), info, *how)
+
     @property
     def mode(self) -> Mode:
         """The mode in which this can be the reference."""
@@ -129,6 +135,9 @@ class Draft(QObject):
         self.later_prompts: tuple[PromptChange, ...] = ()
         """Prompts for chunks after the first, in rising order."""
         self._references: dict[Mode, Reference | None] = dict.fromkeys(Mode)
+        self.awaited: dict[Mode, GenerationRequest] = {}
+        """Whose references are being read, or could not be: they count from ``reference_came`` on,
+        unless others have come."""
         self.settings = GenerationSettings.of_model()
         """Everything else; shared by the modes."""
         self._base: GenerationRequest | None = None
@@ -182,16 +191,18 @@ class Draft(QObject):
         """Set the reference; one of another mode switches to it. None clears the current mode's."""
         if reference is not None:
             self.set_mode(reference.mode)
-        if reference != self.reference:
+        waited = self.awaited.pop(self.mode, None)
+        if reference != self.reference or waited is not None:
             self._references[self.mode] = reference
             self.changed.emit("reference")
 
-    def keep_reference(self, reference: Reference) -> None:
-        """Give a mode its reference without switching to it; one that is there stays."""
-        if self._references[reference.mode] is None:
+    def reference_came(self, request: GenerationRequest, info: MediaInfo) -> None:
+        """What the reference of a request holds. The mode stays."""
+        reference = Reference.of(request, info)
+        if self.awaited.get(reference.mode) is request:
+            del self.awaited[reference.mode]
             self._references[reference.mode] = reference
-            if reference.mode is self.mode:
-                self.changed.emit("reference")
+            self.changed.emit("reference")
 
     def set(self, **values: Any) -> None:
         """Change fields of the settings. Another model brings its own size and defaults."""
@@ -264,7 +275,7 @@ class Draft(QObject):
         """Compose the same video again.
 
         Args:
-            info: what the request's reference holds; without it the reference is left out.
+            info: what the request's reference holds; None: ``reference_came`` will say it.
             lock_seed: whether later videos are to have its seed, too; one that is locked stays so.
 
         Raises:
@@ -274,17 +285,9 @@ class Draft(QObject):
         self.set_mode(request.mode)
         self.set_prompt(request.prompt)
         self.set_later_prompts(tuple(p for p in request.prompts if p.chunk > 0))
-        if info is not None and request.reference is not None:
-            self.set_reference(
-                Reference(
-                    Path(request.reference),
-                    info,
-                    request.fit,
-                    request.crop,
-                    request.clip,
-                    request.prepend_source,
-                )
-            )
+        self.set_reference(None if info is None else Reference.of(request, info))
+        if info is None and request.reference is not None:
+            self.awaited[request.mode] = request
         locked = lock_seed or self.settings.seed_locked
         values = {f.name: getattr(settings, f.name) for f in dataclasses.fields(settings)}
         self.set(**{**values, "seed_locked": locked})
@@ -326,15 +329,22 @@ class Draft(QObject):
             "mode": self.mode.value,
             "prompt": self.prompt,
             "later_prompts": [[p.chunk, p.text, p.transition.value] for p in self.later_prompts],
-            "references": {m.value: str(r.path) for m, r in self._references.items() if r},
+            "references": [text for mode in Mode if (text := self._only_reference(mode))],
             "settings": dataclasses.asdict(self.settings),
             "base": None if self._base is None else self._base.to_json(),
         }
 
+    def _only_reference(self, mode: Mode) -> str | None:
+        """A request that says nothing but a mode's reference."""
+        reference, request = self._references[mode], self.awaited.get(mode)
+        if reference is not None:
+            request = GenerationRequest(mode, "", 0, 0, None, **_reference_fields(reference))
+        return None if request is None else request.to_json()
+
     def restore(self, saved: dict[str, Any]) -> None:
         """Take over what ``to_json`` gave; nonsense is left out.
 
-        References are not read here, since that takes time: see ``saved_references``.
+        References are not read here, since that takes time: they are ``awaited``.
         """
         if isinstance(saved.get("prompt"), str):
             self.prompt = saved["prompt"]
@@ -345,19 +355,12 @@ class Draft(QObject):
         if isinstance(saved.get("base"), str):
             with contextlib.suppress(InvalidRequestError):  # hand-edited
                 self._base = GenerationRequest.from_json(saved["base"])
+        self.awaited = _awaited(saved.get("references"))
         if saved.get("mode") in {mode.value for mode in Mode}:
             self.mode = Mode(saved["mode"])
         self.mode_changed.emit(self.mode)
         for name in ("mode", "prompt", "later_prompts", "reference"):
             self.changed.emit(name)
-
-    @staticmethod
-    def saved_references(saved: dict[str, Any]) -> dict[Mode, Path]:
-        """The references ``to_json`` noted, to be read in the background."""
-        paths = saved.get("references")
-        if not isinstance(paths, dict):
-            return {}
-        return {m: Path(paths[m.value]) for m in Mode if isinstance(paths.get(m.value), str)}
 
     def _restore_settings(self, values: dict[str, Any]) -> None:
         names = {f.name for f in dataclasses.fields(GenerationSettings)}
@@ -423,6 +426,15 @@ def _prompt_changes(saved: object) -> tuple[PromptChange, ...]:
         and pair[0] > 0
     ]
     return tuple(sorted(changes, key=lambda change: change.chunk))
+
+
+def _awaited(saved: object) -> dict[Mode, GenerationRequest]:
+    """The references that are kept, by their modes."""
+    requests = []
+    for text in saved if isinstance(saved, list) else []:
+        with contextlib.suppress(InvalidRequestError):  # hand-edited
+            requests += [GenerationRequest.from_json(text)] if isinstance(text, str) else []
+    return {request.mode: request for request in requests if request.reference is not None}
 
 
 def _reference_fields(reference: Reference) -> dict[str, Any]:

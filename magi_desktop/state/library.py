@@ -205,7 +205,9 @@ class Library(QObject):
         self.throw_away(deletion, tell=True)
 
     def throw_away(self, deletion: Deletion, tell: bool = False) -> None:
-        """Begin a deletion, or do it again after it was undone; ``tell``: by ``deleted``, too."""
+        """Begin a deletion, or do it again after it was undone: of the videos as they are by now,
+        under whatever names; ``tell``: by ``deleted``, too."""
+        deletion.items = [self.item(i.id) or i for i in deletion.items]
         if deletion.items:
             self.leaving.emit([i.path for i in deletion.items])
             then = partial(self._take_deleted, deletion if tell else None)

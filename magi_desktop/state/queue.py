@@ -215,6 +215,7 @@ class JobQueue(QObject):
             self._items.remove(item)
             self._items.insert(0, item)
             self._set(item_id, state=QueueState.WAITING, error=None)
+            self._save_order()
 
     def duplicate(self, item_id: str, count: int = 1) -> list[str]:
         """Line up the same with other seeds, right behind the item; returns the new ids."""

@@ -89,10 +89,9 @@ class Undo(QUndoStack):
     def _removed(self, removal: Removal) -> None:
         queue, ids = self._queue, [item.id for _, item in removal]
         text = self.tr("removing %n video(s) from the queue", None, len(ids))
-        self.push(
-            _Step(
-                text,
-                lambda: queue.put_back(removal),
-                lambda: queue.remove(*ids, tell=False),
-            )
-        )
+
+        def redo() -> None:
+            nonlocal removal
+            removal = queue.remove(*ids, tell=False)  # they may have been changed meanwhile
+
+        self.push(_Step(text, lambda: queue.put_back(removal), redo))

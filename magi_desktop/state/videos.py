@@ -231,7 +231,9 @@ def located(item: LibraryItem, path: Path) -> LibraryItem:
         MediaReadError: there is no video.
     """
     seen = describe(path, item.request, item.complete)
-    if (seen.width, seen.height, seen.frames) != (item.width, item.height, item.frames):
+    # The size alone does not tell two videos apart: most are made with the same settings.
+    own, other = ((i.width, i.height, i.frames, i.request) for i in (item, seen))
+    if own != other:
         raise MediaReadError(
             "{name} is another video.", "Choose the one that was moved.", name=path.name
         )
@@ -244,8 +246,14 @@ def renamed(item: LibraryItem, stem: str) -> Path:
     Raises:
         OutputError: the name cannot be used.
     """
-    target = item.path.with_name(stem if item.path.is_dir() else stem + item.path.suffix)
-    if target.exists() and not (item.path.exists() and target.samefile(item.path)):
+    try:
+        target = item.path.with_name(stem if item.path.is_dir() else stem + item.path.suffix)
+        taken = target.exists() and not (item.path.exists() and target.samefile(item.path))
+    except (OSError, ValueError) as error:  # a slash, or more letters than a name can have
+        raise OutputError(
+            "{name} cannot be renamed.", "Choose another name.", name=item.path.name
+        ) from error
+    if taken:
         raise OutputError(
             "There is something called {name} already.", "Choose another name.", name=target.name
         )

@@ -292,7 +292,9 @@ class _RotaryBands(nn.Module):
     def __init__(self, head_dim: int) -> None:
         super().__init__()
         count = head_dim // 8
-        self.bands = nn.Parameter(10000 ** (-torch.arange(count, dtype=torch.float32) / count))
+        # On the CPU: to count on the meta device, PyTorch loads its compiler, for a second.
+        steps = torch.arange(count, dtype=torch.float32, device="cpu")
+        self.bands = nn.Parameter(torch.empty(count).copy_(10000 ** (-steps / count)))
 
 
 class _FinalLinear(nn.Module):

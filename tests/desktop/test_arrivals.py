@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from pathlib import Path
 
 import pytest
 from pytestqt.qtbot import QtBot
 
 from magi_desktop import arrivals as arrivals_module
+from magi_desktop import background
 from magi_desktop.arrivals import Arrivals
-from magi_desktop.state.draft import Draft
+from magi_desktop.state.draft import Draft, Reference
+from magi_engine.errors import InvalidRequestError
+from magi_engine.media.fit import CropBox
+from magi_engine.media.info import MediaInfo, probe
 from magi_engine.runtime.request.request import GenerationRequest, Mode, PromptChange
-from tests.desktop.media_files import video_file
+from tests.desktop.media_files import image_file, video_file
 
 
 def test_a_video_is_continued_with_its_last_prompt(qtbot: QtBot, tmp_path: Path) -> None:
@@ -77,3 +82,61 @@ def test_only_using_the_settings_of_a_video_locks_its_seed(
     arrivals.use_settings(request)
     assert (draft.settings.seed, draft.settings.seed_locked) == (3, True)
     assert said == [3]
+
+
+def _from(picture: Path, prompt: str) -> GenerationRequest:
+    crop = CropBox(0, 0, 64, 32)
+    words = (PromptChange(0, prompt),)
+    return GenerationRequest(
+        Mode.I2V, "pocket", 96, 64, 24, words, reference=str(picture), crop=crop
+    )
+
+
+def test_a_picture_that_is_gone_is_not_replaced_by_the_one_before(
+    qtbot: QtBot, tmp_path: Path
+) -> None:
+    draft, before = Draft(), image_file(tmp_path / "before.png")
+    draft.set_reference(Reference(before, probe(before)))
+    arrivals = Arrivals(draft, tmp_path, draft)
+    with qtbot.waitSignal(arrivals.refused):
+        arrivals.use_settings(_from(tmp_path / "gone.png", "a kite"))
+    assert (draft.mode, draft.prompt, draft.reference) == (Mode.I2V, "a kite", None)
+    with qtbot.waitSignal(arrivals.refused):
+        draft.set_reference(Reference(before, probe(before)))
+        arrivals.continue_video(tmp_path / "gone.mp4", _from(before, "a boat"))
+    assert (draft.mode, draft.prompt, draft.reference) == (Mode.V2V, "a boat", None)
+
+
+def test_what_is_read_slowly_comes_after_nothing_that_was_wanted_later(
+    qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, third = (image_file(tmp_path / f"{name}.png") for name in "abc")
+    slow, others = threading.Event(), set(background._under_way)
+
+    def slowly(path: str) -> MediaInfo:
+        if Path(path) == first:
+            slow.wait()
+        return probe(path)
+
+    monkeypatch.setattr(arrivals_module, "probe", slowly)
+    draft = Draft()
+    draft.set_reference(Reference(third, probe(third)))
+    arrivals = Arrivals(draft, tmp_path, draft)
+    arrivals.edit(_from(first, "slow"))
+    assert draft.prompt == "slow"
+    with pytest.raises(InvalidRequestError):
+        draft.request()  # with whatever picture there was before, it would be another video
+    arrivals.edit(_from(second, "quick"))
+    qtbot.waitUntil(lambda: draft.reference is not None)
+    slow.set()
+    qtbot.waitUntil(lambda: background._under_way <= others)
+    assert draft.reference is not None
+    assert (draft.prompt, draft.reference.path) == ("quick", second)
+    assert draft.reference.crop == CropBox(0, 0, 64, 32)
+
+    slow.clear()
+    arrivals.edit(_from(first, "slow"))
+    draft.set_reference(Reference(third, probe(third)))
+    slow.set()
+    qtbot.waitUntil(lambda: background._under_way <= others)
+    assert draft.reference.path == third, "what the user chose since stays"

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from magi_engine.runtime.request.request import GenerationRequest, Mode
+from tests.desktop.machines import planned
+
 _PROGRAM = """
-import os, sys
+import os, pickle, sys
 from pathlib import Path
 from PySide6.QtCore import QPoint
 from PySide6.QtWidgets import QApplication
@@ -23,8 +27,6 @@ from magi_desktop.dialogs.models import ModelsDialog
 from magi_desktop.theme.style import Appearance, theme
 from magi_desktop.widgets.fitting import SmallScreenScroll
 from magi_desktop.workshop import Workshop
-from magi_engine.runtime.request.request import GenerationRequest, Mode
-from tests.desktop.machines import planned
 
 home = Path(sys.argv[1])
 app = open_application(["magi-desktop"])
@@ -69,9 +71,9 @@ def look(opening):
 check(window)
 shop.models.refresh()
 until(lambda: shop.models.statuses)
-request = GenerationRequest(Mode.T2V, "pocket", 64, 64, 96)
+request, plan = pickle.loads(Path(sys.argv[2]).read_bytes())
 shop.job.begin(request)
-shop.job.take(planned(request))
+shop.job.take(plan)
 d = window.dialogs
 for opening in (
     d.preferences, d.about, d.welcome, d.updates, d.places, d.speed,
@@ -101,6 +103,15 @@ _ALL = [
 _SMALL = (1280, 720)
 
 
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A request and its plan, which the engine makes: a program of windows has no PyTorch."""
+    request = GenerationRequest(Mode.T2V, "pocket", 64, 64, 96)
+    path = tmp_path_factory.mktemp("job") / "job.pickle"
+    path.write_bytes(pickle.dumps((request, planned(request))))
+    return path
+
+
 @pytest.mark.parametrize(
     ("screens", "scale"),
     [
@@ -113,7 +124,7 @@ _SMALL = (1280, 720)
     ids=lambda value: str(value),
 )
 def test_every_window_lies_within_its_screen(
-    tmp_path: Path, screens: list[tuple[int, int]], scale: str
+    tmp_path: Path, job: Path, screens: list[tuple[int, int]], scale: str
 ) -> None:
     described, left = [], 0
     for number, (width, height) in enumerate(screens):
@@ -124,7 +135,7 @@ def test_every_window_lies_within_its_screen(
     (tmp_path / "screens.json").write_text(json.dumps({"screens": described}))
     platform = "offscreen:configfile=screens.json"  # relative: a drive has a colon too
     done = subprocess.run(
-        [sys.executable, "-c", _PROGRAM, str(tmp_path / "home")],
+        [sys.executable, "-c", _PROGRAM, str(tmp_path / "home"), str(job)],
         env={**os.environ, "QT_QPA_PLATFORM": platform, "QT_SCALE_FACTOR": scale},
         capture_output=True,
         text=True,

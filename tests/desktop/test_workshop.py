@@ -10,10 +10,16 @@ from pytestqt.qtbot import QtBot
 
 from magi_desktop.paths import Places
 from magi_desktop.settings import Preferences, SettingsFile
+from magi_desktop.state.draft import Reference
 from magi_desktop.workshop import Workshop
 from magi_engine.install.status import ModelState, model_statuses
 from magi_engine.install.tasks import Download, Make, Verify
+from magi_engine.media.clips import ClipPart
+from magi_engine.media.fit import CropBox, FitPolicy
+from magi_engine.media.info import probe
+from magi_engine.runtime.request.request import Mode
 from tests.desktop.machines import FACTS
+from tests.desktop.media_files import image_file, video_file
 
 
 def test_the_engine_lets_files_go_before_they_are_replaced_or_removed(
@@ -55,3 +61,46 @@ def test_a_card_is_asked_for_while_it_is_there(qtbot: QtBot, tmp_path: Path) -> 
     workshop.preferences.set("card", "cuda:0")
     assert workshop.computing()["device"] == "cuda:0"
     workshop.close()
+
+
+def test_what_a_video_starts_from_and_how_is_there_at_the_next_start(
+    qtbot: QtBot, tmp_path: Path
+) -> None:
+    places = Places(*(tmp_path / n for n in ("config", "data", "cache", "logs", "videos")))
+
+    def started() -> Workshop:
+        file = SettingsFile(places.settings_file)
+        return Workshop(places, file, Preferences(file))
+
+    picture, clip = image_file(tmp_path / "a.png"), video_file(tmp_path / "b.mp4", seconds=1.0)
+    image = Reference(picture, probe(picture), FitPolicy.CROP, CropBox(8, 8, 96, 64))
+    video = Reference(
+        clip, probe(clip), FitPolicy.PAD, clip=ClipPart.range(0.25, 0.75), prepend_source=True
+    )
+    first = started()
+    first.draft.set_reference(image)
+    first.draft.set_reference(video)
+    first.close()
+
+    killed = started()
+    killed.draft.set_prompt("written before the files were read")
+    killed.file.flush()
+    killed.close()
+
+    clip.rename(tmp_path / "away.mp4")
+    without = started()
+    without.read_references()
+    without.draft.set_mode(Mode.I2V)
+    qtbot.waitUntil(lambda: without.draft.reference == image)
+    without.close()
+
+    (tmp_path / "away.mp4").rename(clip)
+    again = started()
+    again.read_references()
+    again.draft.set_mode(Mode.V2V)
+    qtbot.waitUntil(lambda: again.draft.reference == video)
+    again.draft.set_reference(None)
+    again.close()
+    last = started()
+    assert [*last.draft.awaited] == [Mode.I2V], "what was taken out stays out"
+    last.close()

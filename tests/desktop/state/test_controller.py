@@ -227,8 +227,9 @@ def test_a_folder_that_cannot_be_made_fails_the_video(
 
 def test_nothing_begins_once_the_program_closes(desk: Desk, qtbot: QtBot) -> None:
     desk.controller.generate(request())  # its folder is still being looked for
-    desk.controller.close()
-    qtbot.waitUntil(lambda: not desk.controller.busy)
+    with qtbot.waitSignal(desk.controller.idle):  # a window that waits to be closed hears of it
+        desk.controller.close()
+    assert not desk.controller.busy
     desk.queue.add_many([request("later")])
     desk.controller.advance()
     assert not desk.controller.busy
@@ -296,3 +297,44 @@ def test_takes_that_were_asked_for_go_and_come_back(
     qtbot.waitUntil(lambda: [item.path for item in desk.library.items] == [made])
     assert made.exists()
     assert [item.id for item in desk.queue.items] == ids[2:]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a trash of one's own")
+def test_what_is_done_again_and_undone_is_as_it_was_last(
+    desk: Desk, undo: Undo, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    first = tmp_path / "first.mp4"
+    library, queue = desk.library, desk.queue
+    library.add(first, make_video(first))
+    qtbot.waitUntil(lambda: len(library.items) == 1)
+    video = library.items[0].id
+    with qtbot.waitSignal(library.deleted):
+        library.delete([video])
+    undo.undo()
+    qtbot.waitUntil(lambda: len(library.items) == 1)
+    with qtbot.waitSignal(library.settled):
+        library.rename(video, "second")
+    library.set_favourite([video], True)
+    library.add(first, make_video(first, "of the name that has become free"))
+    qtbot.waitUntil(lambda: len(library.items) == 2)
+    undo.redo()
+    qtbot.waitUntil(lambda: library.item(video) is None)
+    assert first.exists(), "the video that is there now was never deleted"
+    assert not (tmp_path / "second.mp4").exists()
+    undo.undo()
+    qtbot.waitUntil(lambda: library.item(video) is not None)
+    item = library.item(video)
+    assert item is not None
+    assert (item.path, item.favourite) == (tmp_path / "second.mp4", True)
+    assert item.path.exists()
+
+    queue.set_paused(True)
+    [waiting] = queue.add_many([request("as it was asked for")])
+    queue.remove(waiting)
+    undo.undo()
+    queue.replace(waiting, request("as it was changed"))
+    undo.redo()
+    assert not queue.items
+    undo.undo()
+    assert [item.request.prompt for item in queue.items] == ["as it was changed"]

@@ -190,6 +190,8 @@ def test_a_video_of_no_prompts_is_composed_again(draft: Draft) -> None:
         {"later_prompts": {"t2v": [["x", 1], [0, "first"], 5]}},
         {"later_prompts": [["x", 1], [0, "first"], 5], "prompt": 3},
         {"settings": {"file_format": "exe"}},
+        {"references": {"i2v": "a.png"}},
+        {"references": [None, 3, "a.png", "{}"]},
     ],
 )
 def test_a_damaged_draft_is_the_usual_one(draft: Draft, saved: dict[str, object]) -> None:

@@ -190,13 +190,29 @@ def test_a_missing_file_can_be_located_but_not_with_another_video(
     item_id = add(library, qtbot, videos / "a.mp4")
     (videos / "a.mp4").rename(tmp_path / "b.mp4")
     make_video(tmp_path / "other.mp4", frames=48)
-    with qtbot.waitSignal(library.failed) as failed:
-        library.locate(item_id, tmp_path / "other.mp4")
-    assert failed.args is not None
-    assert "another video" in str(failed.args[0])
+    of_the_same_size = videos / "of the same size.mp4"
+    other_id = add(library, qtbot, of_the_same_size, "a blue square")
+    for other in (tmp_path / "other.mp4", of_the_same_size):
+        with qtbot.waitSignal(library.failed) as failed:
+            library.locate(item_id, other)
+        assert failed.args is not None
+        assert "another video" in str(failed.args[0])
+    library.forget([other_id])
     library.locate(item_id, tmp_path / "b.mp4")
     qtbot.waitUntil(lambda: library.items[0].path == tmp_path / "b.mp4")
     assert not library.items[0].missing
+
+
+@pytest.mark.parametrize("name", ["red/blue", "宽" * 300, "taken"])
+def test_a_name_that_cannot_be_is_refused_in_a_sentence(
+    library: Library, videos: Path, qtbot: QtBot, name: str
+) -> None:
+    item_id = add(library, qtbot, videos / "a.mp4")
+    (videos / "taken.mp4").touch()
+    with qtbot.waitSignals([library.failed, library.settled]):
+        library.rename(item_id, name)
+    assert library.items[0].path == videos / "a.mp4"
+    assert library.items[0].path.exists()
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a trash of one's own")

@@ -111,7 +111,9 @@ def test_the_running_item_stays_on_top(queue: JobQueue) -> None:
     assert len(queue.items) == 3
 
 
-def test_a_failed_item_stays_and_the_next_one_runs(queue: JobQueue) -> None:
+def test_a_failed_item_stays_and_the_next_one_runs(
+    queue: JobQueue, make_store: MakeStore, qtbot: QtBot
+) -> None:
     first, second = queue.add_many([request("one"), request("two")])
     queue.mark_running(first)
     queue.mark_failed(first, Message("Out of memory."))
@@ -123,6 +125,7 @@ def test_a_failed_item_stays_and_the_next_one_runs(queue: JobQueue) -> None:
     assert item is not None
     assert item.id == first
     assert item.error is None
+    assert prompts(reopened(make_store, qtbot)) == ["one", "two"], "the next start keeps its turn"
 
 
 def test_what_failed_stands_behind_all_that_waits(
