@@ -211,10 +211,10 @@ def test_what_was_made_is_kept_where_a_server_cannot_go_on(tmp_path: Path) -> No
     last = events[-1]
     assert isinstance(last, Failed)
     assert "reference is not on this server" in str(last.error)
-    assert last.path == tmp_path / "a.mp4"
-    assert probe(last.path).frame_count == last.frames >= 24
+    assert last.path == (video := tmp_path / "a.mp4")
+    assert probe(video).frame_count == last.frames >= 24
     (job,) = engine.connection.get("/v1/jobs")
-    assert last.path.read_bytes() == server.video_of(job["id"]).read_bytes()
+    assert video.read_bytes() == server.video_of(job["id"]).read_bytes()
     engine.close()
     server.stop()
 
@@ -240,7 +240,7 @@ def test_what_came_is_kept_where_the_server_has_nothing_left(
     next_session.close()
     assert isinstance(last, Cancelled)
     assert last.path == tmp_path / "a.mp4"
-    assert probe(last.path).frame_count == last.frames >= 48
+    assert probe(tmp_path / "a.mp4").frame_count == last.frames >= 48
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "records"]
 
 
