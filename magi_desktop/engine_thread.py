@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from PySide6.QtCore import QObject, Signal, SignalInstance
+from PySide6.QtCore import QObject, Signal, Slot
 
 from magi_desktop.background import WorkThread
 from magi_engine.runtime.job.events import Cancelled, Event, Failed, Finished
@@ -89,11 +89,15 @@ class EngineThread(WorkThread):
     examined = Signal(object)
     looked = Signal(object)
     measured = Signal(object)
+    _measured = Signal(object, object)
 
     def __init__(self, engine: EngineLike, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.engine = engine
         self._closing = False
+        self._measuring: Iterator[Measuring | SpeedReport] | None = None
+        """Of the latest ``measure``."""
+        self._measured.connect(self._tell_measured)
         self.do(engine.start)
 
     def generate(self, request: GenerationRequest, preview: bool) -> None:
@@ -106,15 +110,16 @@ class EngineThread(WorkThread):
 
     def examine(self) -> None:
         """Find out what this machine can do; ``examined`` tells."""
-        self.do(partial(self._tell, self.examined, self.engine.examine))
+        self.do(partial(self._tell, self.examined.emit, self.engine.examine))
 
     def look_around(self) -> None:
         """See what this machine has to offer; ``looked`` tells."""
-        self.do(partial(self._tell, self.looked, self.engine.machine))
+        self.do(partial(self._tell, self.looked.emit, self.engine.machine))
 
     def measure(self) -> None:
-        """Find out how fast this machine is; ``measured`` tells."""
-        self.do(partial(self._measure, self.engine.measure()))
+        """Find out how fast this machine is; ``measured`` tells, and of no earlier try any more."""
+        self._measuring = self.engine.measure()
+        self.do(partial(self._measure, self._measuring))
 
     def unload(self) -> None:
         """Free the models in memory, once no job runs: something else needs the room."""
@@ -147,12 +152,18 @@ class EngineThread(WorkThread):
             for event in events:
                 if isinstance(event, SpeedReport):
                     return event
-                self.measured.emit(event)
+                self._measured.emit(events, event)
             return None
 
-        self._tell(self.measured, last)
+        self._tell(partial(self._measured.emit, events), last)
 
-    def _tell(self, signal: SignalInstance, ask: Callable[[], Any]) -> None:
+    @Slot(object, object)
+    def _tell_measured(self, events: object, event: object) -> None:
+        """On the UI thread: only there it is known which one is the latest."""
+        if events is self._measuring:
+            self.measured.emit(event)
+
+    def _tell(self, tell: Callable[[Any], None], ask: Callable[[], Any]) -> None:
         try:
             answer = ask()
         except Exception as error:  # shown where the answer would be
@@ -160,4 +171,4 @@ class EngineThread(WorkThread):
                 return
             logger.exception("the engine was asked in vain")
             answer = error
-        signal.emit(answer)
+        tell(answer)

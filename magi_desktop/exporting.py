@@ -70,7 +70,12 @@ def _export(job: ExportJob, report: Callable[[float], None]) -> Path:
     from magi_engine.media.export import export_video
 
     target = job.target
-    if job.overwrite and target.exists() and target.samefile(job.source):
+    sources = {job.source, *(path for path, _ in job.parts)}
+    if (
+        job.overwrite
+        and target.exists()
+        and any(s.exists() and target.samefile(s) for s in sources)
+    ):
         raise OutputError("A video cannot replace itself.", "Choose another name.")
     try:
         workshop = Path(tempfile.mkdtemp(prefix=".export-", dir=target.parent))

@@ -101,8 +101,8 @@ class Making(QObject):
         self._notice.withdraw("failed")
         self._prompt.remember()
         if edited is not None:
-            shared = edited.request.start
-            queue.replace(edited.id, dataclasses.replace(request, start=shared))
+            own = {"start": edited.request.start, "only_chunks": edited.request.only_chunks}
+            queue.replace(edited.id, dataclasses.replace(request, **own))
         else:
             self._shop.undo.lined_up(self._shop.controller.generate(request, copies))
         if queue.paused:

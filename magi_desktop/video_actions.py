@@ -68,6 +68,7 @@ class VideoCommands(QObject):
         library.failed.connect(notice.say_error)
         exports.finished.connect(self._say_exported)
         exports.failed.connect(notice.say_error)
+        exports.ended.connect(self._exports_ended)
 
     def play(self, items: Items) -> None:
         self.play_wanted.emit(items[0])
@@ -160,7 +161,9 @@ class VideoCommands(QObject):
             dialog.setDirectory(str(item.path.parent))
             dialog.selectFile(free_name(item.path.with_suffix(suffix)).name)
             # The dialog has asked whether to replace a file of that name.
-            dialog.fileSelected.connect(lambda name: self._export_over(item, Path(name)))
+            dialog.fileSelected.connect(
+                lambda name: self._export_over(ExportJob(item.path, Path(name), overwrite=True))
+            )
         else:
             dialog.setWindowTitle(self.tr("Folder to export to"))
             dialog.setFileMode(QFileDialog.FileMode.Directory)
@@ -193,13 +196,19 @@ class VideoCommands(QObject):
         dialog.setDirectory(str(path.parent))
         dialog.selectFile(free_name(path.with_name(f"{path.stem} {part.start + 1}.mp4")).name)
         dialog.fileSelected.connect(
-            lambda name: self.exports.start([ExportJob(path, Path(name), True, parts, metadata)])
+            lambda name: self._export_over(ExportJob(path, Path(name), True, parts, metadata))
         )
         dialog.open()
 
-    def _export_over(self, item: LibraryItem, target: Path) -> None:
-        self._library.leaving.emit([target])
-        self.exports.start([ExportJob(item.path, target, overwrite=True)])
+    def _export_over(self, job: ExportJob) -> None:
+        self._library.leaving.emit([job.target])
+        self.exports.start([job])
+
+    @Slot(object)
+    def _exports_ended(self, jobs: Sequence[ExportJob]) -> None:
+        for job in jobs:
+            if job.overwrite:
+                self._library.settled.emit(job.target, job.target)
 
     def _request(self, item: LibraryItem) -> GenerationRequest | None:
         """How a video was made; None, with a sentence, where a newer program made it."""
@@ -219,6 +228,8 @@ class VideoCommands(QObject):
 
     @Slot(list)
     def _say_exported(self, made: list[Path]) -> None:
+        for path in made:
+            self._library.look_again(path)
         text = self.tr("Exported to {name}.").format(name=made[0].name)
         if len(made) > 1:
             text = self.tr("%n video(s) exported.", None, len(made))

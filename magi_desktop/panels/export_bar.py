@@ -27,10 +27,12 @@ class ExportBar(QFrame):
     Signals:
         finished: list of the files that were made.
         failed: the MagiError that ended it.
+        ended: the ExportJobs that are over, in whichever way.
     """
 
     finished = Signal(list)
     failed = Signal(object)
+    ended = Signal(object)
     _progressed = Signal(float)
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -110,6 +112,7 @@ class ExportBar(QFrame):
             self.failed.emit(error)
 
     def _end(self) -> None:
-        self._jobs = ()
+        jobs, self._jobs = self._jobs, ()
         self.hide()
+        self.ended.emit(jobs)
         self._next()

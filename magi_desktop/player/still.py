@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
@@ -10,7 +11,9 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 
 from magi_desktop import background
 from magi_desktop.player.canvas import image_of
+from magi_desktop.widgets.dialogs import file_dialog
 from magi_engine.media.fit import UInt8Array
+from magi_engine.media.targets import free_name
 
 
 class StillExport(QObject):
@@ -30,23 +33,28 @@ class StillExport(QObject):
 
     def ask(self, frame: UInt8Array, name: str, window: QWidget) -> None:
         """Let the user say where a frame is saved, and save it."""
-        title, kind = self.tr("Save this frame"), self.tr("PNG picture (*.png)")
-        chosen, _ = QFileDialog.getSaveFileName(window, title, name, kind)
-        if chosen:
-            self.save(frame, Path(chosen))
+        dialog = file_dialog(window, self.tr("Save this frame"), partial(self.save, frame))
+        dialog.setFileMode(QFileDialog.FileMode.AnyFile)
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setNameFilter(self.tr("PNG picture (*.png)"))
+        dialog.setDefaultSuffix("png")  # it asks before it replaces that file
+        dialog.selectFile(name)
+        dialog.open()
 
     def save(self, frame: UInt8Array, path: Path) -> None:
-        """Write a PNG in the background; tells `saved` or `problem`."""
-        if path.suffix.lower() != ".png":
-            path = path.with_name(path.name + ".png")
-        background.run(
-            lambda: image_of(frame).save(str(path)),
-            then=lambda done: self._written(path, done),
-            owner=self,
-        )
+        """Write a PNG in the background; tells `saved` or `problem`. What has another ending gets
+        this one, too, and replaces nothing."""
 
-    def _written(self, path: Path, done: bool) -> None:
-        if done:
+        def write() -> tuple[Path, bool]:
+            png = path.suffix.lower() == ".png"
+            place = path if png else free_name(path.with_name(path.name + ".png"))
+            return place, image_of(frame).save(str(place))
+
+        background.run(write, then=self._written, owner=self)
+
+    def _written(self, written: tuple[Path, bool]) -> None:
+        path, well = written
+        if well:
             self.saved.emit(path)
         else:
             text = self.tr("{name} could not be written. Choose another folder.")

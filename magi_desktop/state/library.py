@@ -134,6 +134,11 @@ class Library(QObject):
             failed=lambda error: logger.warning("%s is not in the library: %s", path, error),
         )
 
+    def look_again(self, path: Path) -> None:
+        """A file was written anew: where it was one of the videos, another one is there now."""
+        if self.at(path) is not None:
+            self._pool.run(describe, path, None, None, then=lambda item: self._put([item]))
+
     def rescan(self, folder: Path) -> None:
         """Look for videos of ours in a folder that are not in the list, or that were moved."""
         if not self.loaded:

@@ -35,6 +35,8 @@ class Planner(QObject):
         self._draft, self._engine, self._output_folder = draft, engine, output_folder
         self._computing = computing
         self._asked: GenerationRequest | None = None
+        self._again = False
+        """Something has changed since."""
         self._told: GenerationRequest | None = None
         """What the draft's plan is about."""
         # Of its own: before the engine is there, an answer takes seconds.
@@ -67,7 +69,8 @@ class Planner(QObject):
     @Slot()
     def _ask(self) -> None:
         if self._asked is not None:
-            return  # its answer asks again
+            self._again = True
+            return
         try:
             request = self._request()
         except MagiError as error:
@@ -92,11 +95,12 @@ class Planner(QObject):
 
     def _answered(self, outcome: JobPlan | MagiError) -> None:
         asked, self._asked = self._asked, None
-        if self._is(asked):
+        again, self._again = self._again, False
+        if again or not self._is(asked):
+            self._ask()
+        else:
             self._told = asked
             self._draft.set_plan(outcome)
-        else:
-            self._ask()
 
     def _is(self, request: GenerationRequest | None) -> bool:
         """Whether that is what is composed now."""

@@ -246,8 +246,14 @@ def renamed(item: LibraryItem, stem: str) -> Path:
     Raises:
         OutputError: the name cannot be used.
     """
-    target = item.path.with_name(stem if item.path.is_dir() else stem + item.path.suffix)
-    if target.exists() and not (item.path.exists() and target.samefile(item.path)):
+    try:
+        target = item.path.with_name(stem if item.path.is_dir() else stem + item.path.suffix)
+        taken = target.exists() and not (item.path.exists() and target.samefile(item.path))
+    except (OSError, ValueError) as error:  # a slash, or more letters than a name can have
+        raise OutputError(
+            "{name} cannot be renamed.", "Choose another name.", name=item.path.name
+        ) from error
+    if taken:
         raise OutputError(
             "There is something called {name} already.", "Choose another name.", name=target.name
         )

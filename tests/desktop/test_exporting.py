@@ -60,6 +60,11 @@ def test_a_video_never_replaces_itself(source: Path) -> None:
     before = source.read_bytes()
     with pytest.raises(OutputError, match="replace itself"):
         export_all([ExportJob(source, source, overwrite=True)], print)
+    other = source.with_name("other.mp4")
+    make_video(other)
+    parts = [(other, range(8)), (source, range(8, 24))]
+    with pytest.raises(OutputError, match="replace itself"):
+        export_all([ExportJob(other, source, overwrite=True, parts=parts)], print)
     assert source.read_bytes() == before
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QInputDialog, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QInputDialog, QLineEdit, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
 from magi_desktop.dialogs.details import DetailsDialog
@@ -291,6 +291,31 @@ def test_several_are_exported_with_a_bar(
     assert sorted(p.name for p in folder.iterdir()) == ["one.gif", "two.gif"]
     assert read_request(folder / "two.gif") == read_request(tmp_path / "two.mp4")
     assert "exported" in window.notice.text
+
+
+@pytest.mark.parametrize("part", [False, True])
+def test_a_video_that_an_export_has_replaced_is_what_is_there_now(
+    window: Window, library: Library, item: LibraryItem, tmp_path: Path, qtbot: QtBot, part: bool
+) -> None:
+    two = tmp_path / "two.mp4"
+    library.add(two, make_video(two, "prompt two"))
+    qtbot.waitUntil(lambda: len(library.items) == 2)
+    show(window, item, qtbot)
+    if part:
+        window.commands.export_parts([(two, range(8))])
+    else:
+        other = library.at(two)
+        assert other is not None
+        window.commands.export([other], ".mp4")
+    [dialog] = window.findChildren(QFileDialog)
+    with qtbot.waitSignal(window.exports.finished):
+        dialog.fileSelected.emit(str(item.path))
+    dialog.close()
+    qtbot.waitUntil(lambda: [i.prompt for i in library.items] == ["prompt two"] * 2)
+    qtbot.waitUntil(lambda: window.player.path == item.path)
+    now = library.at(item.path)
+    assert now is not None
+    assert now.frames == (8 if part else 24)
 
 
 def test_frames_are_exported_to_a_folder_of_their_own(

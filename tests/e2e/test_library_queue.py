@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QCoreApplication, QItemSelectionModel, Qt, QThreadPool
-from PySide6.QtWidgets import QInputDialog
+from PySide6.QtWidgets import QApplication, QInputDialog
 from pytestqt.qtbot import QtBot
 
 from magi_desktop.audition import AuditionDialog
@@ -94,6 +94,21 @@ def test_a_queued_video_is_held_while_it_is_edited_and_then_made_once(app: App) 
     made = app.workshop.library
     app.qtbot.waitUntil(lambda: [item.request.prompt for item in made.items] == ["uno"])
     assert len(app.videos()) == 1
+
+
+def test_a_first_second_stays_one_when_it_is_edited(app: App) -> None:
+    queue = app.workshop.queue
+    queue.set_paused(True)
+    app.short("one", chunks=2)
+    app.window.making.generate(only_chunks=1)
+    dialog = QApplication.activeModalWidget()
+    assert isinstance(dialog, AuditionDialog)
+    dialog.close()
+    app.window.queue.select(queue.items[0].id)
+    app.window.queue.edit()
+    app.workshop.draft.set_prompt("uno")
+    app.generate()
+    assert [(i.request.prompt, i.request.only_chunks) for i in queue.items] == [("uno", 1)]
 
 
 def test_what_is_edited_as_the_program_ends_is_held_and_edited_at_the_next_start(

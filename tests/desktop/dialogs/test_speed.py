@@ -27,17 +27,26 @@ def engine() -> ScriptedEngine:
 
 
 @pytest.fixture
-def dialog(qtbot: QtBot, engine: ScriptedEngine) -> Iterator[SpeedDialog]:
+def thread(qtbot: QtBot, engine: ScriptedEngine) -> Iterator[EngineThread]:
     thread = EngineThread(engine)
     thread.start()
+    yield thread
+    thread.close()
+
+
+def opened(qtbot: QtBot, thread: EngineThread, engine: ScriptedEngine) -> SpeedDialog:
     dialog = SpeedDialog()
     qtbot.addWidget(dialog)
     dialog.wanted.connect(thread.measure)
     dialog.stopped.connect(engine.stop_measuring)
     thread.measured.connect(dialog.told)
     dialog.show()
-    yield dialog
-    thread.close()
+    return dialog
+
+
+@pytest.fixture
+def dialog(qtbot: QtBot, thread: EngineThread, engine: ScriptedEngine) -> SpeedDialog:
+    return opened(qtbot, thread, engine)
 
 
 def begin(qtbot: QtBot, dialog: SpeedDialog) -> None:
@@ -81,3 +90,14 @@ def test_what_goes_wrong_is_said_and_it_can_be_tried_again(
     engine.measurements.put(REPORT)
     qtbot.waitUntil(lambda: dialog.report == REPORT)
     assert dialog.state.text() == ""
+
+
+def test_the_end_of_an_earlier_measurement_is_not_that_of_this_one(
+    qtbot: QtBot, dialog: SpeedDialog, thread: EngineThread, engine: ScriptedEngine
+) -> None:
+    begin(qtbot, dialog)
+    dialog.close()
+    another = opened(qtbot, thread, engine)
+    begin(qtbot, another)  # before anybody has heard of the end
+    engine.measurements.put(REPORT)
+    qtbot.waitUntil(lambda: another.report == REPORT)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QGuiApplication, QImage, QKeySequence, QMouseEvent
-from PySide6.QtWidgets import QApplication, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QFileDialog, QToolButton, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
 from magi_desktop.player.chunk_cell import Cell
@@ -337,6 +337,18 @@ def test_the_frame_is_copied_and_saved_exactly(
         player.stills.save(frame, tmp_path / "still")
     assert saved.args == [tmp_path / "still.png"]
     assert QImage(str(tmp_path / "still.png")).pixelColor(0, 0).red() == level(5)
+    (tmp_path / "still.jpg.png").write_text("somebody else's")
+    with qtbot.waitSignal(player.stills.saved) as saved:
+        player.stills.save(frame, tmp_path / "still.jpg")
+    assert saved.args == [tmp_path / "still.jpg-2.png"]
+    assert (tmp_path / "still.jpg.png").read_text() == "somebody else's"
+    player.save_frame()
+    [dialog] = player.findChildren(QFileDialog)
+    assert dialog.defaultSuffix() == "png", "it asks before it replaces the file that is written"
+    with qtbot.waitSignal(player.stills.saved):
+        dialog.fileSelected.emit(str(tmp_path / "asked for.png"))
+    dialog.close()
+    assert (tmp_path / "asked for.png").is_file()
     with qtbot.waitSignal(player.stills.problem) as problem:
         player.stills.save(frame, tmp_path / "no folder" / "still.png")
     assert problem.args is not None

@@ -203,6 +203,18 @@ def test_a_missing_file_can_be_located_but_not_with_another_video(
     assert not library.items[0].missing
 
 
+@pytest.mark.parametrize("name", ["red/blue", "宽" * 300, "taken"])
+def test_a_name_that_cannot_be_is_refused_in_a_sentence(
+    library: Library, videos: Path, qtbot: QtBot, name: str
+) -> None:
+    item_id = add(library, qtbot, videos / "a.mp4")
+    (videos / "taken.mp4").touch()
+    with qtbot.waitSignals([library.failed, library.settled]):
+        library.rename(item_id, name)
+    assert library.items[0].path == videos / "a.mp4"
+    assert library.items[0].path.exists()
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a trash of one's own")
 @pytest.mark.parametrize("name", ["a.mp4", "frames"])
 def test_deleting_goes_to_the_trash_and_comes_back(
