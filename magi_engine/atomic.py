@@ -38,10 +38,17 @@ def replacing(target: Path) -> Iterator[Path]:
 
     If the block raises, ``target`` is left as it was.
     """
+    with beside(target) as fresh:
+        yield fresh
+        put_in_place(fresh, target)
+
+
+@contextlib.contextmanager
+def beside(target: Path) -> Iterator[Path]:
+    """A path beside ``target`` to write to; what is still there at the end of the block goes."""
     fresh = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
         yield fresh
-        put_in_place(fresh, target)
     finally:
         with contextlib.suppress(OSError):
             fresh.unlink(missing_ok=True)

@@ -228,7 +228,11 @@ def build_request(args: argparse.Namespace) -> GenerationRequest:
     """
     like = None if args.like is None else read_request(args.like)
     if like is not None:
-        like = dataclasses.replace(like.as_wished(), start=None)
+        # What it was begun with, and how much of it was made at first, says nothing of this one.
+        like = dataclasses.replace(like.as_wished(), start=None, only_chunks=None)
+        if args.image or args.video:  # the crop was another picture's
+            in_front = like.prepend_source and not args.image
+            like = dataclasses.replace(like, crop=None, prepend_source=in_front)
         given = {"config_path": args.config or args.model, "reference": args.image or args.video}
         own = dataclasses.replace(like, **{k: None for k, v in given.items() if v is not None})
         if (error := names_another_computer(own)) is not None:

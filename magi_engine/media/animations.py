@@ -16,7 +16,7 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 
-from magi_engine.atomic import replacing
+from magi_engine.atomic import beside, put_in_place
 from magi_engine.late import Image, av, np, reformatter
 from magi_engine.media.colour import frame_to_rgb
 from magi_engine.media.fit import UInt8Array
@@ -46,9 +46,10 @@ class _ConvertingWriter(Mp4Writer):
 
     def _finish(self) -> Path:
         self._release()
-        final = self._final_name()
-        with replacing(final) as converted:
+        with beside(self.part) as converted:
             self._convert(converted)
+            final = self._final_name()  # only now: converting takes a while
+            put_in_place(converted, final)
         self._remove_part()
         return final
 
@@ -66,7 +67,7 @@ class GifWriter(_ConvertingWriter):
     """Writes `.gif` with one palette made for the video; metadata is a GIF comment."""
 
     def _convert(self, target: Path) -> None:
-        bare = target.with_name(target.name + ".gif")
+        bare = target.with_suffix(".gif")
         try:
             self._encode_gif(bare, self._palette())
             _copy_with_comment(bare, target, self.video.metadata)

@@ -44,7 +44,8 @@ class WriteOptions:
         crf: H.264 quality, 0 (lossless) to 51; 18 is visually transparent.
         preset: H.264 effort, one of `PRESETS`.
         vp9_crf: VP9 quality for WebM, 0 to 63.
-        overwrite: replace an existing file; folders are never replaced.
+        overwrite: replace an existing file, if the video comes to its end; folders are never
+            replaced.
 
     Raises:
         InvalidRequestError: a value outside its range.
@@ -105,7 +106,7 @@ class FrameWriter(ABC):
         self.options = options
         self.frames_written = 0
         self.result: Path | None = None
-        self._ended = False
+        self._ended = self._replaces = False
         check_target(target, options.overwrite)
         try:
             self._start()
@@ -174,8 +175,11 @@ class FrameWriter(ABC):
         """
         self.video = dataclasses.replace(self.video, metadata=metadata)
 
-    def close(self) -> Path:
+    def close(self, *, whole: bool = True) -> Path:
         """Finish the file and give it its name; returns `result`.
+
+        Args:
+            whole: whether that is all of the video; else it replaces nothing.
 
         Raises:
             OutputError: nothing was written, or the file could not be finished; what was written
@@ -183,6 +187,7 @@ class FrameWriter(ABC):
         """
         if self.result is not None:
             return self.result
+        self._replaces = whole and self.options.overwrite
         if self._ended or self.frames_written == 0:
             self._salvage()
             raise OutputError(
@@ -208,7 +213,7 @@ class FrameWriter(ABC):
         """
         if not self._ended and self.frames_written:
             with contextlib.suppress(OutputError):
-                return self.close()
+                return self.close(whole=False)
         self._salvage()
         return self.result
 
@@ -261,7 +266,7 @@ class FrameWriter(ABC):
         """The target (or its sibling of another suffix), or a free name if that was taken."""
         same = suffix is None or self.target.suffix.lower() == suffix
         target = self.target if same else self.target.with_suffix(suffix or "")
-        if self.options.overwrite and target == self.target and not target.is_dir():
+        if self._replaces and target == self.target and not target.is_dir():
             return target
         return free_name(target)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -12,9 +14,10 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from magi_engine.errors import MediaReadError
+from magi_engine.errors import InvalidRequestError, MediaReadError
 from magi_engine.media.colour import frame_to_rgb
 from magi_engine.media.frames import decode_frames
+from magi_engine.runtime.request.metadata import read_request
 
 _BOX_HEAD = 8
 _PIECE_ENDS = b"mdat"
@@ -53,6 +56,8 @@ class GrowingVideo:
         with self.part.open("ab" if self.size else "wb") as file:
             file.write(data)
         self.size += len(data)
+        if self.part.suffix != ".mp4":  # then the frames come from the finished file
+            return
         self._rest += data
         while (end := self._end_of_piece()) is not None:
             piece, self._rest = self._rest[:end], self._rest[end:]
@@ -77,7 +82,7 @@ class GrowingVideo:
             size = int.from_bytes(self._rest[place : place + 4], "big")
             kind = self._rest[place + 4 : place + _BOX_HEAD]
             if size < _BOX_HEAD or place + size > len(self._rest):
-                return None  # not here yet, or no MP4: then the frames come from the finished file
+                return None  # not here yet
             place += size
             if kind == wanted:
                 return place
@@ -94,13 +99,10 @@ class GrowingVideo:
         return frames
 
 
-def frames_of_file(path: Path, first: int, count: int) -> NDArray[np.uint8] | None:
-    """Frames of a finished video; None: they are not in it, or it cannot be read."""
-    scaler, taken = VideoReformatter(), []
-    with contextlib.suppress(MediaReadError):
-        for index, frame in enumerate(decode_frames(path)):
-            if index >= first:
-                taken.append(frame.upright(scaler))
-            if len(taken) == count:
-                return np.stack(taken)
-    return None
+def frames_of_file(path: Path, first: int) -> Iterator[NDArray[np.uint8]]:
+    """The frames of a finished video from one of the result on, as far as it can be read."""
+    scaler = VideoReformatter()
+    with contextlib.suppress(MediaReadError, InvalidRequestError):
+        first += read_request(path).source_frames
+        for frame in itertools.islice(decode_frames(path), first, None):
+            yield frame.upright(scaler)

@@ -12,7 +12,6 @@ import os
 import secrets
 import shutil
 import threading
-from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from pathlib import Path
@@ -87,7 +86,7 @@ class RemoteJob:
         """Of the last event that has come."""
         self._source_frames: int | None = 0
         """Of a clip in front of the result in its file; None: not known."""
-        self._pending: deque[dict[str, Any]] = deque()
+        self._pending: list[dict[str, Any]] = []
         """Events that have come and were not given out: they wait for their frames."""
         self._stage: dict[str, Any] | None = None
         """The last one that was told."""
@@ -128,6 +127,8 @@ class RemoteJob:
             part = remote_part(output, job_id, suffix if suffix == ".webm" else ".mp4")
             for event in self._followed(job_id, request, output, part):
                 frames += len(event.frames) if isinstance(event, ChunkReady) else 0
+                if isinstance(event, Cancelled | Failed):  # there may be nothing left of it there
+                    event = dataclasses.replace(event, frames=max(event.frames, frames))
                 yield event
         except _GaveUp:
             if not self.left:
@@ -279,42 +280,48 @@ class RemoteJob:
         return data
 
     def _ready(self, video: GrowingVideo, request: GenerationRequest) -> Iterator[Event]:
-        """The events that can be given out: up to the first whose frames have not come."""
-        while self._pending:
-            data = self._pending[0]
-            frames = None
-            if data["event"] in (ChunkReady.kind, ChunksShared.kind):
-                count = data["num_frames" if data["event"] == ChunkReady.kind else "frames"]
-                frames = None if self._source_frames is None else video.frames(count)
+        """The events that can be given out: those with frames in their order once these have come,
+        the others at once."""
+        waiting: list[dict[str, Any]] = []
+        for data in self._pending:
+            count, frames = _frames_in(data), None
+            if count is not None:
+                if self._source_frames is not None and not waiting:
+                    frames = video.frames(count)
                 if frames is None:
-                    return
-            self._pending.popleft()
+                    waiting.append(data)
+                    continue
             yield _event(data, request, frames)
+        self._pending = waiting
 
     def _rest(self, path: Path | None, request: GenerationRequest) -> Iterator[Event]:
         """What still waited at the end, with frames from the finished file."""
+        pictures: Iterator[NDArray[np.uint8]] | None = None
         for data in self._pending:
             frames = None
             if data["event"] == ChunkReady.kind:
-                if path is None or not path.is_file() or self._source_frames is None:
+                if path is None or not path.is_file():
                     continue
-                frames = frames_of_file(path, data["first_frame"], data["num_frames"])
-                if frames is None:
+                if pictures is None:
+                    pictures = frames_of_file(path, data["first_frame"])
+                taken = list(itertools.islice(pictures, data["num_frames"]))
+                if len(taken) < data["num_frames"]:
                     continue
+                frames = np.stack(taken)
             yield _event(data, request, frames)
 
     def _fetched(
         self, job_id: str, request: GenerationRequest, output: Path, grown: Path
     ) -> Path | None:
-        """The finished video, brought here instead of what has grown; None: there is none.
+        """The finished video, brought here instead of what has grown, or that if it is all there
+        is; None: there is none.
 
         Raises:
             Unreachable: the connection is cut; the next call goes on. MagiError: it is gone.
         """
         about = self._connection.get(f"/v1/jobs/{job_id}")
         if not about["files"]:
-            grown.unlink(missing_ok=True)
-            return None
+            return _saved(grown)
         last = Path(str(about["last"]["path"]))
         folder = not last.suffix
         output = output if folder else output.with_suffix(last.suffix)
@@ -369,6 +376,12 @@ def _event(
     if isinstance(event, Planned):
         return Planned(dataclasses.replace(event.plan, request=request))
     return event
+
+
+def _frames_in(data: dict[str, Any]) -> int | None:
+    """How many frames come with an event; None: there are none to wait for."""
+    name = {ChunkReady.kind: "num_frames", ChunksShared.kind: "frames"}.get(data["event"])
+    return None if name is None else data[name]
 
 
 def _ended(data: dict[str, Any], path: Path | None) -> Event:

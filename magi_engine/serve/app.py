@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, Protocol
 
 from anyio import to_thread
 from fastapi import FastAPI, Request, WebSocket, WebSocketDisconnect
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.responses import FileResponse, Response
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
@@ -51,7 +51,7 @@ from magi_engine.runtime.planning.prospects import Prospect
 from magi_engine.runtime.process.control import command_from_dict
 from magi_engine.runtime.process.errors import named_error
 from magi_engine.runtime.request.request import GenerationRequest
-from magi_engine.serve.guard import MOST_CONNECTIONS, Guard, error_response
+from magi_engine.serve.guard import MOST_CONNECTIONS, AsciiResponse, Guard, error_response
 from magi_engine.serve.job import Job, is_last
 from magi_engine.serve.jobs import JobBook
 from magi_engine.serve.tasks import perform
@@ -104,11 +104,11 @@ def application(
     )
 
     @app.exception_handler(MagiError)
-    async def _said(_request: Request, error: MagiError) -> JSONResponse:
+    async def _said(_request: Request, error: MagiError) -> AsciiResponse:
         return error_response(404 if isinstance(error, RemoteError) else 400, error)
 
     @app.exception_handler(OSError)
-    async def _unable(_request: Request, error: OSError) -> JSONResponse:
+    async def _unable(_request: Request, error: OSError) -> AsciiResponse:
         if error.errno in DISK_FULL:
             full = DiskFullError("The server's disk is full.", "Free some space there.")
             return error_response(400, full)
@@ -116,28 +116,28 @@ def application(
         return error_response(500, named_error(error))
 
     @app.get("/v1/machine")
-    async def machine() -> JSONResponse:
+    async def machine() -> AsciiResponse:
         """What is there: the card, free memory, the version, and how many videos are waiting."""
         facts = to_fields(await to_thread.run_sync(engine.machine))
         facts["held"] = None  # names a folder
         head = {"program_version": __version__, "videos_waiting": book.waiting()}
-        return JSONResponse({**facts, **head})
+        return AsciiResponse({**facts, **head})
 
     @app.get("/v1/findings")
-    async def findings() -> JSONResponse:
+    async def findings() -> AsciiResponse:
         """What was found out by trying; not while a video is made."""
-        return JSONResponse(to_fields(await to_thread.run_sync(engine.examine)))
+        return AsciiResponse(to_fields(await to_thread.run_sync(engine.examine)))
 
     @app.get("/v1/models")
-    async def models() -> JSONResponse:
+    async def models() -> AsciiResponse:
         """How each known model would run, by its name."""
         known = await to_thread.run_sync(engine.prospects)
-        return JSONResponse({name: to_fields(prospect) for name, prospect in known.items()})
+        return AsciiResponse({name: to_fields(prospect) for name, prospect in known.items()})
 
     @app.get("/v1/installed")
-    async def installed() -> JSONResponse:
+    async def installed() -> AsciiResponse:
         """What of the known models is here."""
-        return JSONResponse(await to_thread.run_sync(_installed, engine.models_dir))
+        return AsciiResponse(await to_thread.run_sync(_installed, engine.models_dir))
 
     @app.post("/v1/installed/{name}/licence")
     async def accept(name: str) -> Response:
@@ -154,11 +154,11 @@ def application(
         await perform(socket, installer)
 
     @app.post("/v1/plan")
-    async def plan(request: Request) -> JSONResponse:
+    async def plan(request: Request) -> AsciiResponse:
         """What a request would take here. The body is the request."""
         text = (await _body(request)).decode(errors="replace")
         wanted = book.accepted(_owner(request), text)
-        return JSONResponse(to_fields(await to_thread.run_sync(engine.plan, wanted)))
+        return AsciiResponse(to_fields(await to_thread.run_sync(engine.plan, wanted)))
 
     @app.put("/v1/files/{digest}")
     async def upload(request: Request, digest: str) -> Response:
@@ -175,25 +175,25 @@ def application(
         return Response(status_code=204 if uploads.has(_owner(request), digest) else 404)
 
     @app.get("/v1/jobs")
-    async def jobs(request: Request) -> JSONResponse:
+    async def jobs(request: Request) -> AsciiResponse:
         """Your videos, the newest first."""
-        return JSONResponse([_about(job) for job in book.of(_owner(request))])
+        return AsciiResponse([_about(job) for job in book.of(_owner(request))])
 
     @app.post("/v1/jobs")
-    async def begin(request: Request, preview: bool = False) -> JSONResponse:
+    async def begin(request: Request, preview: bool = False) -> AsciiResponse:
         """Line up a video. The body is the request; an ``Idempotency-Key`` of hexadecimal digits
         makes asking again harmless."""
         text = (await _body(request)).decode(errors="replace")
         key = request.headers.get("idempotency-key") or hashlib.sha256(os.urandom(16)).hexdigest()
         job, new = await to_thread.run_sync(book.add, _owner(request), text, key, preview)
-        return JSONResponse(_about(job), 201 if new else 200)
+        return AsciiResponse(_about(job), 201 if new else 200)
 
     @app.get("/v1/jobs/{job_id}")
-    async def about(request: Request, job_id: str) -> JSONResponse:
+    async def about(request: Request, job_id: str) -> AsciiResponse:
         """One video: its state, and its files once it has ended."""
         job = _job(book, request, job_id)
         files = [{"name": p.name, "bytes": p.stat().st_size} for p in job.files()]
-        return JSONResponse({**_about(job), "files": files, "last": job.last})
+        return AsciiResponse({**_about(job), "files": files, "last": job.last})
 
     @app.delete("/v1/jobs/{job_id}")
     async def remove(request: Request, job_id: str) -> Response:
@@ -211,19 +211,19 @@ def application(
         return FileResponse(files[index])
 
     @app.get("/v1/takes")
-    async def takes(request: Request) -> JSONResponse:
+    async def takes(request: Request) -> AsciiResponse:
         """The kept latents of your videos, the newest first."""
         kept = await to_thread.run_sync(TakeStore(default_takes_dir()).all)
         own = [take for take in kept if _is_own(book, request, take)]
-        return JSONResponse([_take(book, take) for take in own])
+        return AsciiResponse([_take(book, take) for take in own])
 
     @app.get("/v1/takes/{name}")
-    async def take(request: Request, name: str) -> JSONResponse:
+    async def take(request: Request, name: str) -> AsciiResponse:
         """The kept latents of one video."""
         found = TakeStore(default_takes_dir()).find(name)
         if not _is_own(book, request, found):
             raise not_kept()
-        return JSONResponse(_take(book, found))
+        return AsciiResponse(_take(book, found))
 
     @app.websocket("/v1/jobs/{job_id}/events")
     async def events(socket: WebSocket, job_id: str, after: int = 0, from_byte: int = 0) -> None:
@@ -429,5 +429,5 @@ def _is_own(book: JobBook, request: Request, take: Take) -> bool:
     return job is not None and job.about.owner == _owner(request)
 
 
-def _nothing() -> JSONResponse:
+def _nothing() -> AsciiResponse:
     return error_response(404, RemoteError("There is nothing of that name."))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import json
 import logging
 import time
 from collections import OrderedDict
@@ -159,7 +160,14 @@ def peer(address: Sequence[Any] | None) -> str:
     return str(known.ipv4_mapped or ipaddress.ip_network((known, 64), strict=False))
 
 
-def error_response(status: int, error: MagiError) -> JSONResponse:
+class AsciiResponse(JSONResponse):
+    """JSON in ASCII: what clients have sent may hold half a letter, which UTF-8 cannot say."""
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode()
+
+
+def error_response(status: int, error: MagiError) -> AsciiResponse:
     """An error as a program and a person read it."""
     said: dict[str, Any] = {
         "error": type(error).__name__,
@@ -168,4 +176,4 @@ def error_response(status: int, error: MagiError) -> JSONResponse:
         "exact": {"error": error.to_dict()},
     }
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
-    return JSONResponse(said, status, headers)
+    return AsciiResponse(said, status, headers)

@@ -95,6 +95,7 @@ class Job:
         request: what it is told now: the same, or the rest of it.
         commands: what the job was told; an engine that goes on with it is told again.
         busy: whether it is being made.
+        refused: why it cannot be made any more; None: it can.
         heard: ids of commands that have come, so that one sent again counts once.
     """
 
@@ -103,6 +104,7 @@ class Job:
         self.wished = self.request = request
         self.folder = FOLDER / job_id
         self.preview = self.busy = False
+        self.refused: MagiError | None = None
         self.heard: set[str] = set()
         self.commands: list[Command] = []
         self.maker: Maker | None = None
@@ -172,7 +174,7 @@ class Job:
             if data["event"] in _PASSING:
                 self._events = [e for e in self._events if e["event"] != data["event"]]
             else:
-                self._write(f"{json.dumps(data)}\n")
+                self._write(f"\n{json.dumps(data)}")  # behind a line that a full disk cut off, too
             if is_last(data):
                 self._events = [e for e in self._events if e["event"] != PreviewReady.kind]
             self._events.append(data)
@@ -208,7 +210,9 @@ class Job:
         if last is None or last["path"] is None:
             return []
         path = self.folder / last["path"]
-        return sorted(path.iterdir()) if path.is_dir() else [path]
+        if path.is_dir():
+            return sorted(path.iterdir())
+        return [path] if path.is_file() else []  # somebody may have made room
 
     def load_events(self) -> None:
         """Take in what was kept of its events."""
@@ -227,10 +231,10 @@ class Job:
         """Get ready to be gone on with by another engine; may take some seconds.
 
         Returns:
-            Whether it has not been tried too often.
+            Whether it can be, and has not been tried too often.
         """
         self._save()
-        if self.deaths[1] >= _MOST_DEATHS:
+        if self.refused is not None or self.deaths[1] >= _MOST_DEATHS:
             return False
         rest = self._rest(takes) or self.wished
         self.say(Restarted(self.chunks))
@@ -266,7 +270,10 @@ class Job:
         """As it is told: the video in its place, and nothing that engines before have left."""
         again = [self.folder / str(n + 1) for n in range(self.deaths[0])]
         path, frames = event.path, event.frames
-        if path is None and again:
+        if path is None:
+            with contextlib.suppress(MagiError):
+                for left in find_partials(self.output.parent):
+                    recover_partial(left)
             saved = (folder / self.output.name for folder in [*reversed(again), self.folder])
             path = next(filter(Path.exists, saved), None)
             with contextlib.suppress(MagiError):

@@ -42,7 +42,7 @@ _SPARE_BYTES = 1_000_000_000
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _KEY = re.compile(r"[0-9a-f]{8,64}")
-_NAME = re.compile(r"[^/\\:\0]+")
+_NAME = re.compile(r"[^/\\:\0\ud800-\udfff]+")
 
 
 class JobBook:
@@ -225,9 +225,9 @@ class JobBook:
         if job.last is None:
             try:
                 job.wished = self.accepted(about.owner, about.request, folder)
-                job.made_again(job.wished)
-            except MagiError as error:
-                job.say(Failed(error, None, 0))
+            except MagiError as error:  # said once what there is of it is saved
+                job.refused = error
+            job.made_again(job.wished)
 
     def _make_room(self) -> None:
         ended = [job for job in self._jobs.values() if job.last is not None]
@@ -251,7 +251,7 @@ class JobBook:
             if job.last is not None:
                 return
             job.busy = True
-        died: MagiError | None = _restarted() if job.state == "running" else None
+        died = job.refused or (_restarted() if job.state == "running" else None)
         try:
             while not self._closed and job.last is None:
                 if died is not None and not job.begin_again(self._takes):

@@ -108,8 +108,10 @@ class Job:
 
     def _last_event(self, reason: Exception | None) -> Event:
         """Finalise the file, whatever has happened, and say how the job ended."""
+        # One without an end is all there when it is stopped.
+        endless = isinstance(reason, JobCancelled) and self._plan.request.num_frames is None
         try:
-            path = self._output.close()
+            path = self._output.close(whole=reason is None or endless)
         except Exception as error:
             # The first trouble is the one to report; a full disk often brings a second.
             reason = error if reason is None or isinstance(reason, JobCancelled) else reason

@@ -157,8 +157,11 @@ class VideoOutput:
         if self._writer is not None:
             self._writer.describe(self.request.to_json())
 
-    def close(self) -> Path | None:
+    def close(self, *, whole: bool = True) -> Path | None:
         """Finish the file; None if there is none or nothing came to be written.
+
+        Args:
+            whole: as of :meth:`FrameWriter.close`.
 
         Raises:
             DiskFullError, OutputError: as :meth:`write`.
@@ -167,7 +170,7 @@ class VideoOutput:
         self._wait()
         writer, path = self._writer, None
         if writer is not None:
-            path = writer.close() if writer.frames_written else writer.keep()
+            path = writer.close(whole=whole) if writer.frames_written else writer.keep()
         with contextlib.suppress(MagiError):
             self._latents.describe(self.request)
         return path

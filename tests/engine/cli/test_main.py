@@ -161,6 +161,32 @@ def test_like_takes_the_settings_over(
     assert (shown["seed"], shown["program_version"]) == (5, __version__)
 
 
+def test_a_video_like_one_of_an_audition_is_whole(
+    tiny_model_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    options = ["--prompt", "a red circle", "--seed", "4", "--seconds", "2", "-o", "a"]
+    config = ["--config", str(tiny_model_config), "--device", "cpu"]
+    assert main(["audition", "--count", "1", *config, *options]) == 0
+    (first,) = (tmp_path / "a").iterdir()
+    assert frame_count(first) == 24
+    assert main(["generate", "--like", str(first), "-o", "b.mp4"]) == 0
+    assert frame_count(tmp_path / "b.mp4") == 48
+
+
+def test_like_leaves_out_what_was_said_of_another_reference(
+    generate: Generate, tmp_path: Path, image: Path, clip: Path
+) -> None:
+    options = ["--video", "clip.mp4", "--crop", "0,0,48,32", "--prepend-source", "--seconds", "1"]
+    assert generate(*options, "-o", "v.mp4") == 0
+    Image.new("RGB", (20, 20), "red").save(tmp_path / "small.png")
+    assert main(["generate", "--like", "v.mp4", "--image", "small.png", "-o", "i.mp4"]) == 0
+    request = read_request(tmp_path / "i.mp4")
+    assert (request.mode, request.crop, request.prepend_source) == (Mode.I2V, None, False)
+    assert main(["generate", "--like", "v.mp4", "--video", "clip.mp4", "-o", "w.mp4"]) == 0
+    assert read_request(tmp_path / "w.mp4").prepend_source
+
+
 def test_what_is_printed_is_utf8_whatever_the_code_page(generate: Generate) -> None:
     prompt = "红色的球 🎈 rollt über den Tisch"
     assert generate("--prompt", prompt, "--seconds", "1", "-o", "a.mp4") == 0

@@ -22,6 +22,7 @@ from PIL import Image
 
 from magi_engine import atomic
 from magi_engine.errors import InvalidRequestError, MediaReadError, OutputError
+from magi_engine.media.animations import GifWriter, WebpWriter
 from magi_engine.media.encoders import X264, Encoder
 from magi_engine.media.export import export_video
 from magi_engine.media.frames import decode_frames
@@ -392,6 +393,36 @@ def test_a_target_that_appears_meanwhile_is_not_overwritten(tmp_path: Path) -> N
     assert writer.target.read_text(encoding="utf-8") == "precious"
 
 
+@pytest.mark.parametrize("suffix", [".gif", ".webp"])
+def test_nor_is_one_that_appears_while_it_is_converted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    with open_writer(tmp_path / f"a{suffix}", SIZE, SIZE, 24) as writer:
+        assert isinstance(writer, GifWriter | WebpWriter)
+        convert = writer._convert
+
+        def converted_meanwhile(target: Path) -> None:
+            convert(target)
+            writer.target.write_text("precious")
+
+        monkeypatch.setattr(writer, "_convert", converted_meanwhile)
+        writer.write(moving(4))
+    assert writer.result == tmp_path / f"a-2{suffix}"
+    assert writer.target.read_text(encoding="utf-8") == "precious"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".gif"])
+def test_what_was_broken_off_replaces_nothing(tmp_path: Path, suffix: str) -> None:
+    target = tmp_path / f"a{suffix}"
+    write_all(target, moving(8))
+    writer = open_writer(target, SIZE, SIZE, 24, options=WriteOptions(overwrite=True))
+    writer.write(moving(4))
+    beside = tmp_path / f"a-2{suffix}"
+    assert writer.keep() == beside
+    assert (len(decode(target)), len(decode(beside))) == (8, 4)
+
+
 def test_a_folder_that_is_there_stays_the_same_folder(tmp_path: Path) -> None:
     folder = tmp_path / "here"
     folder.mkdir()
@@ -409,6 +440,8 @@ def test_a_long_name_is_kept_and_a_longer_one_refused(tmp_path: Path) -> None:
         assert find_growing(target) == writer.part
         assert target_of(writer.part).name == "ü" * 93 + ".mp4"
     assert writer.result == target
+    animation = target.with_suffix(".gif")
+    assert write_all(animation, moving(3)) == animation
     with pytest.raises(OutputError, match="too long"):
         open_writer(tmp_path / ("x" * 300 + ".mp4"), SIZE, SIZE, 24)
 

@@ -102,6 +102,25 @@ def test_no_field_of_a_request_names_a_path(
     assert sorted(server.home.rglob("*")) == before
 
 
+def test_half_a_letter_breaks_nothing(client: httpx2.Client) -> None:
+    """JSON can say one that no UTF-8 can."""
+    good = json.loads(small_request(Path("video.mp4"), seed=70).to_json())
+    half = "\ud800"
+    said = {"text": half, "chunk": 0}
+    bad = ({"output": f"{half}.mp4"}, {"output": f"a.{half}"}, {half: 1}, {"prompts": [said]})
+    for changes in bad:
+        for path in ("/v1/plan", "/v1/jobs"):
+            answer = client.post(path, content=json.dumps({**good, **changes}))
+            assert answer.status_code in (200, 201, 400), (path, changes, answer.text)
+    jobs = client.get("/v1/jobs")
+    assert jobs.status_code == 200
+    mine = [job for job in jobs.json() if job["request"]["seed"] == 70]
+    assert mine, "what the engine takes is none of the server's business"
+    for job in mine:
+        assert client.get(f"/v1/jobs/{job['id']}").status_code == 200
+        assert client.delete(f"/v1/jobs/{job['id']}").status_code == 204
+
+
 def test_no_address_leads_out_of_the_jobs(
     server: Server, tokens: list[str], client: httpx2.Client
 ) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from magi_engine import atomic
 from magi_engine.errors import EngineDiedError
@@ -39,7 +40,7 @@ from magi_engine.runtime.job.events import (
     StageStarted,
 )
 from magi_engine.runtime.process.control import Cancel, Command
-from magi_engine.runtime.request.request import GenerationRequest
+from magi_engine.runtime.request.request import GenerationRequest, Mode
 from magi_engine.serve import job as job_module
 from magi_engine.serve.job import FOLDER, Job, JobAbout
 from magi_engine.serve.jobs import JobBook
@@ -146,7 +147,7 @@ def test_a_full_disk_of_the_server_ends_no_job(
     job.say(Paused())
     assert [event["event"] for event in job.events_after(0)] == ["paused"]
     job.folder.mkdir(parents=True)
-    (job.folder / "events.jsonl").write_text('{"number": 1, "ev{"number": 2}\n')
+    (job.folder / "events.jsonl").write_text('{"number": 1, "ev{"number": 2}\n{"number": 3, "ev')
     job.say(Cancelled(None, 0))
     assert job.state == "cancelled"
     after_restart = Job(job.id, job.about, request)
@@ -189,6 +190,58 @@ def test_a_killed_server_goes_on_with_its_video(tmp_path: Path) -> None:
     assert take.chunks == 5
     engine.close()
     server.stop()
+
+
+def test_what_was_made_is_kept_where_a_server_cannot_go_on(tmp_path: Path) -> None:
+    """Since the picture that the video starts from is gone, say."""
+    server = Server(tmp_path / "server")
+    server.start()
+    Image.new("RGB", (64, 64), "green").save(tmp_path / "a.png")
+    changes = {"mode": Mode.I2V, "reference": str(tmp_path / "a.png"), "num_frames": 24 * 500}
+    request = small_request(tmp_path / "a.mp4", **changes)
+    engine = server.engine(tmp_path / "records")
+    events: list[Event] = []
+    for event in engine.generate(request):
+        events.append(event)
+        if isinstance(event, ChunkReady) and event.index == 0:
+            server.kill()
+            shutil.rmtree(server.folder / "uploads")
+        if event == StageStarted(Stage.CONNECTING):
+            server.start()
+    last = events[-1]
+    assert isinstance(last, Failed)
+    assert "reference is not on this server" in str(last.error)
+    assert last.path == (video := tmp_path / "a.mp4")
+    assert probe(video).frame_count == last.frames >= 24
+    (job,) = engine.connection.get("/v1/jobs")
+    assert video.read_bytes() == server.video_of(job["id"]).read_bytes()
+    engine.close()
+    server.stop()
+
+
+def test_what_came_is_kept_where_the_server_has_nothing_left(
+    server: Server, tmp_path: Path
+) -> None:
+    request = small_request(tmp_path / "a.mp4", seed=26, num_frames=24 * 500)
+    engine = server.engine(tmp_path / "records")
+    for event in engine.generate(request):
+        if isinstance(event, ChunkReady) and event.index == 1:
+            engine.close()
+    connection = server.connection
+    job = next(j for j in connection.get("/v1/jobs") if j["request"]["seed"] == 26)
+    with connection.socket(f"/v1/jobs/{job['id']}/events") as socket:
+        socket.send(json.dumps({"command": "cancel"}))
+        assert any('"event": "cancelled"' in m for m in socket if isinstance(m, str))
+    server.video_of(job["id"]).unlink()
+    assert connection.get(f"/v1/jobs/{job['id']}")["files"] == []
+    connection.close()
+    next_session = server.engine(tmp_path / "records")
+    *_, last = next_session.generate(request)
+    next_session.close()
+    assert isinstance(last, Cancelled)
+    assert last.path == tmp_path / "a.mp4"
+    assert probe(tmp_path / "a.mp4").frame_count == last.frames >= 48
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "records"]
 
 
 def test_who_kills_every_engine_is_given_up(

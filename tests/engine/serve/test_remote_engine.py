@@ -13,6 +13,7 @@ from PIL import Image
 
 from magi_engine.errors import InvalidRequestError, RemoteError
 from magi_engine.media.frames import decode_frames
+from magi_engine.media.output import open_writer
 from magi_engine.messages import Message
 from magi_engine.remote.connection import Connection
 from magi_engine.remote.engine import RemoteEngine
@@ -25,6 +26,7 @@ from magi_engine.runtime.job.events import (
     Notice,
     Planned,
     PreviewReady,
+    Progress,
     PromptChanged,
     Stage,
     StageStarted,
@@ -110,6 +112,34 @@ def test_commands_reach_the_job(engine: RemoteEngine, tmp_path: Path) -> None:
     assert isinstance(event, Cancelled)
     assert event.path is not None
     assert event.path.is_file()
+
+
+@pytest.mark.parametrize("name", ["a.webm", "a", "in_front.mp4"])
+def test_what_happens_is_told_though_frames_come_at_the_end(
+    engine: RemoteEngine, tmp_path: Path, name: str
+) -> None:
+    """Of a growing WebM, of pictures, and of the clip in front, none are read."""
+    changes: dict[str, object] = {}
+    if name == "in_front.mp4":
+        clip = tmp_path / "clip.mp4"
+        with open_writer(clip, 64, 64, 24) as writer:
+            writer.write(np.zeros((32, 64, 64, 3), np.uint8))
+        changes = {"mode": Mode.V2V, "reference": str(clip), "prepend_source": True}
+    request = small_request(tmp_path / name, seed=7, num_frames=24 * 500, **changes)
+    events: list[Event] = []
+    for event in engine.generate(request):
+        events.append(event)
+        if isinstance(event, Progress) and event.chunks_done == 2:
+            engine.control(Cancel())
+    last, ready = events[-1], [e for e in events if isinstance(e, ChunkReady)]
+    assert isinstance(last, Cancelled)
+    assert 40 <= last.frames < 24 * 500
+    if name != "a":
+        assert sum(len(e.frames) for e in ready) == last.frames
+        assert last.path is not None
+        *_, shown = decode_frames(last.path)
+        rgb = shown.picture.to_ndarray(format="rgb24").astype(int)
+        assert np.abs(rgb - ready[-1].frames[-1]).mean() < 4  # another conversion of colours
 
 
 def test_it_is_said_that_nobody_answers(tmp_path: Path) -> None:
