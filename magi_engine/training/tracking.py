@@ -65,12 +65,22 @@ class _Blob:
     rgb: Floats  # (3,)
 
 
+def _lengths(vectors: Floats) -> Floats:
+    """Of vectors (..., 3), in a third of the time that ``numpy.linalg.norm`` takes."""
+    return np.sqrt(_products(vectors, vectors))
+
+
+def _products(first: Floats, second: Floats) -> Floats:
+    """Scalar products of vectors (..., 3)."""
+    return np.einsum("...i,...i->...", first, second)
+
+
 def find_background(frames: NDArray[np.uint8]) -> Background | None:
     """The background that explains most of a clip (T, H, W, 3), if one does."""
     sample = frames[:: max(1, len(frames) // 8)].astype(np.float32)
     shares = []
     for rgb in BACKGROUND_RGB.values():
-        distance = np.linalg.norm(sample - _backdrop_rows(rgb, frames.shape[1]), axis=-1)
+        distance = _lengths(sample - _backdrop_rows(rgb, frames.shape[1]))
         shares.append(float((distance < _BACKDROP_DISTANCE).mean()))
     best = int(np.argmax(shares))
     return Background(best) if shares[best] >= _BACKDROP_SHARE else None
@@ -78,7 +88,7 @@ def find_background(frames: NDArray[np.uint8]) -> Background | None:
 
 def nearest_colour(rgb: Floats) -> Colour | None:
     """The named colour nearest to ``rgb`` (3,) in 8-bit levels, if any is near."""
-    distance = np.linalg.norm(_PALETTE - rgb, axis=-1)
+    distance = _lengths(_PALETTE - rgb)
     best = int(distance.argmin())
     return Colour(best) if distance[best] <= _COLOUR_DISTANCE else None
 
@@ -89,7 +99,7 @@ def find_tracks(frames: NDArray[np.uint8], background: Background) -> list[Track
     labels = np.zeros(frames.shape[:3], np.int32)
     open_tracks: list[list[tuple[int, _Blob]]] = []
     for t in range(len(frames)):
-        blobs = _find_blobs(frames[t], np.linalg.norm(offset[t], axis=-1), labels[t])
+        blobs = _find_blobs(frames[t], _lengths(offset[t]), labels[t])
         _extend(open_tracks, blobs, t, frames.shape[2])
     long_enough = _SMALLEST_PRESENCE * len(frames)
     kept = [sightings for sightings in open_tracks if len(sightings) >= long_enough]
@@ -107,7 +117,7 @@ def _offset_from_backdrop(frames: NDArray[np.uint8], background: Background) -> 
     rows = _backdrop_rows(BACKGROUND_RGB[background], frames.shape[1])
     offset = frames.astype(np.float32) - rows
     sparse = offset[:, ::3, ::3].reshape(len(frames), -1, 3)
-    near = np.linalg.norm(sparse, axis=-1) < _BACKDROP_DISTANCE
+    near = _lengths(sparse) < _BACKDROP_DISTANCE
     for t in range(len(frames)):
         if near[t].any():
             offset[t] -= np.median(sparse[t, near[t]], axis=0)
@@ -139,13 +149,13 @@ def _split_by_colour(
     """Masks and inner colours of the one or two objects that a component consists of."""
     # The inside: away from the edge, where colours are mixed with the backdrop.
     core = distance >= 0.8 * np.percentile(distance, 75)
-    named = np.linalg.norm(rgb[:, None] - _PALETTE, axis=-1).argmin(1)
+    named = _lengths(rgb[:, None] - _PALETTE).argmin(1)
     counts = np.bincount(named[core], minlength=len(_PALETTE))
     first, second = np.argsort(counts)[::-1][:2]
     if counts[second] < max(_SECOND_COLOUR_SHARE * core.sum(), smallest):
         return [(np.ones(len(rgb), bool), rgb[core].mean(0))]
     colours = [rgb[core & (named == name)].mean(0) for name in (first, second)]
-    gaps = [np.linalg.norm(rgb - colour, axis=-1) for colour in colours]
+    gaps = [_lengths(rgb - colour) for colour in colours]
     nearer = gaps[0] <= gaps[1]
     return [(nearer, colours[0]), (~nearer, colours[1])]
 
@@ -184,7 +194,7 @@ def _track(
     for t, blob in sightings:
         label[t], rgb[t] = blob.label, blob.rgb
         towards = blob.rgb - (frames[t].astype(np.float32) - offset[t])  # (H, W, 3)
-        share = (offset[t] * towards).sum(-1) / (towards * towards).sum(-1).clip(1.0)
+        share = _products(offset[t], towards) / _products(towards, towards).clip(1.0)
         # Beyond the blob itself only its soft rim counts, not noise far away.
         reach = 1.0 + 1.6 * _farthest(labels[t] == blob.label, blob.centre)
         near = (xs - blob.centre[0]) ** 2 + (ys - blob.centre[1]) ** 2 < reach**2

@@ -239,11 +239,11 @@ class LiveBytes(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
         given: set[torch.UntypedStorage] | None = None
-        for tensor in _tensors([out]):
+        for tensor in tensors_in([out]):
             storage = tensor.untyped_storage()
             if storage not in self._known:
                 if given is None:
-                    taken = _tensors([*args, *(kwargs or {}).values()])
+                    taken = tensors_in([*args, *(kwargs or {}).values()])
                     given = {t.untyped_storage() for t in taken}
                 if storage not in given:
                     self._add(storage)
@@ -262,13 +262,13 @@ class LiveBytes(TorchDispatchMode):
         self.live -= size
 
 
-def _tensors(values: Iterable[object]) -> Iterator[Tensor]:
+def tensors_in(values: Iterable[object]) -> Iterator[Tensor]:
     """Those among what an operation takes or gives, and in lists; PyTorch's own walk is slow."""
     for value in values:
         if isinstance(value, Tensor):
             yield value
         elif isinstance(value, (list, tuple)):
-            yield from _tensors(value)
+            yield from tensors_in(value)
 
 
 @pytest.fixture

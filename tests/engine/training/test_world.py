@@ -230,7 +230,7 @@ def test_batches_can_be_joined_and_selected() -> None:
 
 
 def test_a_background_changes_at_its_event_and_nothing_else_does() -> None:
-    scenes = scenes_of(40, events=1.0, background_events=1.0, num_chunks=2)
+    scenes = scenes_of(12, events=1.0, background_events=1.0, num_chunks=2)
     assert (scenes.event_kind == EventKind.BACKGROUND).all()
     assert (scenes.background[:, 0] != scenes.background[:, 1]).all()
     frames = render(scenes, simulate(scenes, 26))

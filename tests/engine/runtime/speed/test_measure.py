@@ -22,7 +22,7 @@ from magi_engine.weights.layout import FoundModel, find_model
 
 
 class TinyModel(RandomModel):
-    vae_config = VaeConfig(embed_dim=256, depth=1, num_heads=4)
+    vae_config = VaeConfig(embed_dim=64, depth=1, num_heads=1, use_final_proj=True)
 
 
 @pytest.fixture
