@@ -25,6 +25,10 @@ class Appearance(Enum):
     LIGHT = "light"
     DARK = "dark"
 
+    @classmethod
+    def _missing_(cls, _value: object) -> Appearance:
+        return cls.SYSTEM  # settings that were edited by hand
+
 
 class Theme(QObject):
     """The colours now, and a signal for when they change."""

@@ -139,3 +139,8 @@ def test_widgets_follow_a_change_of_the_theme(qtbot: QtBot) -> None:
     assert label.palette().windowText().color() == QColor(DARK.text)
     theme().apply(Appearance.SYSTEM)
     assert theme().tokens in (LIGHT, DARK)
+
+
+def test_a_look_that_nobody_knows_is_the_systems() -> None:
+    """Settings that were edited by hand do not keep the program from starting."""
+    assert Appearance("purple") is Appearance.SYSTEM
