@@ -26,7 +26,7 @@ class Appearance(Enum):
     DARK = "dark"
 
     @classmethod
-    def _missing_(cls, _value: object) -> Appearance:
+    def _missing_(cls, value: object) -> Appearance:  # noqa: ARG003
         return cls.SYSTEM  # settings that were edited by hand
 
 
