@@ -10,7 +10,7 @@ from magi_desktop import background
 from magi_desktop.player.thumbnails import shrink
 from magi_desktop.player.video_file import BlockReader, VideoFile
 from magi_desktop.state.library import Library, LibraryItem
-from magi_desktop.state.queue import JobQueue
+from magi_desktop.state.queue import JobQueue, QueueState
 from magi_desktop.theme import tokens as t
 from magi_desktop.widgets.controls import name_control, push_button, text_label
 from magi_desktop.widgets.empty_state import EmptyState
@@ -135,7 +135,8 @@ class AuditionDialog(Sheet):
         if not self.list.selectedItems():  # keys go on working where one was thrown away
             only = QItemSelectionModel.SelectionFlag.ClearAndSelect  # whatever keys are held
             self.list.setCurrentRow(min(current, self.list.count() - 1), only)
-        waiting = sum(item.request.only_chunks is not None for item in self._queue.items)
+        asked = [i for i in self._queue.items if i.request.only_chunks is not None]
+        waiting = sum(item.state is not QueueState.FAILED for item in asked)
         self.state.setText(self.tr("%n more being made", None, waiting) if waiting else "")
         self.state.setVisible(waiting > 0)
         text = self.tr("They appear here one after the other and play: keep the one you like.")

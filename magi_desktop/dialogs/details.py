@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
+from magi_desktop import background
 from magi_desktop.state.draft import configuration
 from magi_desktop.state.item_texts import date_text, length_text, prompt_text, size_text
 from magi_desktop.state.job_words import duration
@@ -16,6 +17,7 @@ from magi_desktop.widgets.layout import SHEET_MARGINS, STRETCH, hbox, vbox
 from magi_engine.config.registry import Registry
 from magi_engine.errors import MagiError
 from magi_engine.runtime.planning.plan import timing_of
+from magi_engine.runtime.request.metadata import names_another_computer
 from magi_engine.runtime.request.request import GenerationRequest
 from magi_engine.runtime.request.storyboard import shots_of
 
@@ -34,22 +36,22 @@ class DetailsDialog(Sheet):
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle(self.tr("Details"))
-        self.facts = self._facts(item, request)
+        self._item, self._request = item, request
+        self.facts = self._facts(["…"] * len(request.prompts))
         grid = QGridLayout()
         grid.setHorizontalSpacing(t.SPACE_4)
         grid.setVerticalSpacing(t.SPACE_2)
         grid.setColumnStretch(1, 1)
-        for row, (name, value) in enumerate(self.facts):
-            label = QLabel(name, self)
+        self._rows = [(QLabel(self), flowing_label("", "", self)) for _ in self.facts]
+        for row, (label, text) in enumerate(self._rows):
             label.setProperty("role", "muted")
-            text = flowing_label(value, "", self)
             text.setTextInteractionFlags(
                 Qt.TextInteractionFlag.TextSelectableByMouse
                 | Qt.TextInteractionFlag.TextSelectableByKeyboard
             )
-            text.setAccessibleName(f"{name}: {value}")
             grid.addWidget(label, row, 0, Qt.AlignmentFlag.AlignTop)
             grid.addWidget(text, row, 1)
+        self._show_facts()
         copy = CopyButton(self.tr("Copy"), self.tr("Put all of it on the clipboard."), self)
         copy.clicked.connect(lambda: copy.copy("\n".join(f"{n}: {v}" for n, v in self.facts)))
         close = push_button(self.tr("Close"), self.tr("Back to the window."), self)
@@ -62,10 +64,23 @@ class DetailsDialog(Sheet):
         )
         self.setMinimumWidth(_WIDTH)
         close.setFocus()
+        if len(request.prompts) > 1:  # when they begin depends on the clip it began with
+            background.run(_starts, request, then=self._tell_starts, owner=self)
 
-    def _facts(self, item: LibraryItem, request: GenerationRequest) -> list[tuple[str, str]]:
+    def _tell_starts(self, starts: list[str]) -> None:
+        self.facts = self._facts(starts)
+        self._show_facts()
+
+    def _show_facts(self) -> None:
+        for (label, text), (name, value) in zip(self._rows, self.facts, strict=True):
+            label.setText(name)
+            text.setText(value)
+            text.setAccessibleName(f"{name}: {value}")
+
+    def _facts(self, starts: list[str]) -> list[tuple[str, str]]:
+        item, request = self._item, self._request
         facts = [(self.tr("File"), str(item.path))]
-        for start, change in zip(_starts(request), request.prompts, strict=True):
+        for start, change in zip(starts, request.prompts, strict=True):
             if change.chunk > 0:
                 facts.append((self.tr("Prompt from {} on").format(start), change.text))
         if request.reference is not None:
@@ -89,7 +104,9 @@ class DetailsDialog(Sheet):
 
 
 def _starts(request: GenerationRequest) -> list[str]:
-    """When each prompt begins, as on the timeline."""
+    """When each prompt begins, as on the timeline; reads files."""
+    if names_another_computer(request):
+        return ["?"] * len(request.prompts)
     try:
         shots = shots_of(request.prompts, *timing_of(request))
         return [length_text(shot.start_s) for shot in shots]
@@ -107,6 +124,8 @@ def _title(model: str) -> str:
 def _steps(request: GenerationRequest) -> int | str:
     if request.sampling.num_steps is not None:
         return request.sampling.num_steps
+    if names_another_computer(request):
+        return "?"
     try:
         return configuration(request.model, request.config_path)[1].runtime_config.num_steps
     except MagiError:

@@ -27,6 +27,8 @@ class QuestionDialog(Sheet):
     def __init__(self, asker: Asker, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.asker = asker
+        self._asked = False
+        """Else the asker is at something that was asked before this was opened."""
         self.fields: tuple[QWidget, ...] = ()
         self.form = QFormLayout()
         self.problem = flowing_label("", "error", self)
@@ -81,6 +83,7 @@ class QuestionDialog(Sheet):
     def ask(self, task: Question) -> None:
         """Have it done; the sheet closes if that goes well."""
         self.problem.clear()
+        self._asked = not self.asker.busy
         self.asker.ask(task)
         self._show()
 
@@ -101,14 +104,16 @@ class QuestionDialog(Sheet):
 
     @Slot(object)
     def _answered(self, done: TaskDone) -> None:
-        self.answer(done)
-        self.accept()
+        if self._asked:
+            self.answer(done)
+            self.accept()
 
     @Slot(object)
     def _failed(self, error: MagiError) -> None:
-        self.problem.setText(translated(error))
-        self._show()
-        self.fields[0].setFocus()
+        if self._asked:
+            self.problem.setText(translated(error))
+            self._show()
+            self.fields[0].setFocus()
 
     @Slot()
     def _show(self) -> None:

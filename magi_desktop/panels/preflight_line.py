@@ -10,7 +10,7 @@ from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QPushButton, QSizePolicy, QWidget
 
 from magi_desktop.state.draft import Draft
-from magi_desktop.state.job_words import duration, rough_duration
+from magi_desktop.state.job_words import duration, figure, rough_duration
 from magi_desktop.state.machine import MachineState
 from magi_desktop.state.model_words import size_text
 from magi_desktop.theme import tokens as t
@@ -113,7 +113,7 @@ class PreflightLine(QWidget):
         if plan.num_chunks is None or frames is None:
             return self.tr("until you stop it")
         return self.tr("{seconds} s, {frames} frames").format(
-            seconds=f"{frames / plan.fps:.3g}", frames=frames
+            seconds=figure(frames / plan.fps), frames=frames
         )
 
     def _time(self, plan: JobPlan) -> str:

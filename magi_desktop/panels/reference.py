@@ -68,7 +68,10 @@ class ReferencePanel(QWidget):
         self._loaded: dict[Path, LoadedReference] = {}
         self._asked: set[Path] = set()
         """Files that came with the draft and are being read, or could not be."""
-        self._stamps: dict[Path, Stamp] = {}
+        self._stamps: dict[Path, Stamp | None] = {}
+        """None: it was gone."""
+        self._problems: dict[Path, str] = {}
+        """Why a file cannot be used now."""
         self._task: background.Task | None = None
         self.notice = NoticeBar(self)
         self.zone = DropZone(self)
@@ -155,6 +158,7 @@ class ReferencePanel(QWidget):
         path = loaded.reference.path
         self._loaded[path] = loaded
         self._stamps.pop(path, None)
+        self._problems.pop(path, None)
         self._draft.set_reference(loaded.reference)
         self.own_bar.offer(path, loaded.own_request)
         self._show()
@@ -222,6 +226,7 @@ class ReferencePanel(QWidget):
             return
         loaded = self._loaded.get(reference.path)
         self.card.show_reference(reference, loaded)
+        self._show_problem(reference.path)
         ours = reference.path == _SAMPLE or (loaded is not None and loaded.own_request is not None)
         self.card.show_limits(NOTHING if ours else self._draft.limits)
         if loaded is None and reference.path not in self._asked:
@@ -248,36 +253,37 @@ class ReferencePanel(QWidget):
 
         def arrived(loaded: LoadedReference) -> None:
             self._asked.discard(reference.path)
+            self._problems.pop(reference.path, None)
             self._loaded[reference.path] = loaded
             if self._draft.reference is not None and self._draft.reference.path == reference.path:
                 self._show()
 
-        self._asked.add(reference.path)
-        background.run(
-            load_reference, reference.path, then=arrived, failed=self._unreadable, owner=self
-        )
+        def unreadable(error: Exception) -> None:
+            if not isinstance(error, MagiError):
+                raise error
+            self._problems[reference.path] = translated(error)
+            self._show()
 
-    def _unreadable(self, error: Exception) -> None:
-        if not isinstance(error, MagiError):
-            raise error
-        self.card.missing.setText(translated(error))
-        self.card.missing.show()
+        self._asked.add(reference.path)
+        background.run(load_reference, reference.path, then=arrived, failed=unreadable, owner=self)
+
+    def _show_problem(self, path: Path) -> None:
+        self.card.missing.setText(self._problems.get(path, ""))
+        self.card.missing.setVisible(path in self._problems)
 
     def _looked(self, path: Path, stamp: Stamp | None) -> None:
         reference = self._draft.reference
         if reference is None or reference.path != path:
             return
-        if stamp is None:
-            self.card.missing.setText(
-                self.tr("{} is gone. Put it back or choose another file.").format(path.name)
-            )
-        self.card.missing.setVisible(stamp is None)
         known = self._stamps.get(path, stamp)
-        if stamp is not None and stamp != known:
+        if stamp is None:
+            gone = self.tr("{} is gone. Put it back or choose another file.").format(path.name)
+            self._problems[path] = gone
+            self._show_problem(path)
+        elif stamp != known:
             self._loaded.pop(path, None)
             self._load_quietly(reference)
-        if stamp is not None:
-            self._stamps[path] = stamp
+        self._stamps[path] = stamp
 
     # The bar for videos of this program.
 

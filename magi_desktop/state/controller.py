@@ -66,6 +66,7 @@ class Controller(QObject):
         queue.changed.connect(self.advance)
         queue.loaded.connect(self._drop_made)
         library.changed.connect(self._drop_made)
+        library.settled.connect(self._follow_made)
 
     @property
     def busy(self) -> bool:
@@ -175,6 +176,10 @@ class Controller(QObject):
         for item in self._queue.items:
             if item.interrupted and any(i.was_made_as(item.request) for i in self._library.items):
                 self._queue.mark_done(item.id)
+
+    @Slot(object, object)
+    def _follow_made(self, before: Path, after: Path) -> None:
+        self.made = {i: after if path == before else path for i, path in self.made.items()}
 
     def _not_started(self, error: Exception) -> None:
         item, self._current = self._current, None

@@ -205,16 +205,26 @@ class Draft(QObject):
             self.changed.emit("reference")
 
     def set(self, **values: Any) -> None:
-        """Change fields of the settings. Another model brings its own size and defaults."""
+        """Change fields of the settings. Another model brings its own size and defaults.
+
+        Raises:
+            ModelNotFoundError, ConfigError: there is no such model or configuration; nothing has
+                changed.
+        """
         previous = self.settings
         if values.get("model", previous.model) != previous.model and "config_path" not in values:
             values = {"config_path": None, **values}
-        self.settings = dataclasses.replace(previous, **values)
-        if {"model", "config_path"} & values.keys() and self._own_defaults(previous) != (
-            self._own_defaults(self.settings)
-        ):
-            self._base = None
-            self.settings = self._moved_to_model(previous, values)
+        settings = dataclasses.replace(previous, **values)
+        if {"model", "config_path"} & values.keys():
+            own = self._own_defaults(settings)
+            try:
+                moved = self._own_defaults(previous) != own
+            except MagiError:  # the model of before is gone by now
+                moved = True
+            if moved:
+                self._base = None
+                settings = _moved_to(own, previous, values)
+        self.settings = settings
         for name in (f.name for f in dataclasses.fields(GenerationSettings)):
             if getattr(previous, name) != getattr(self.settings, name):
                 self.changed.emit(name)
@@ -379,16 +389,14 @@ class Draft(QObject):
     def _own_defaults(self, settings: GenerationSettings) -> GenerationSettings:
         return GenerationSettings.of_model(settings.model, settings.config_path)
 
-    def _moved_to_model(
-        self, previous: GenerationSettings, values: dict[str, Any]
-    ) -> GenerationSettings:
-        """The settings after a change of model: what depended on the old one is its own again."""
-        own = self._own_defaults(self.settings)
-        kept = {
-            name: getattr(previous, name)
-            for name in ("seconds", "seed", "seed_locked", "special_tokens", "file_format", "crf")
-        }
-        return dataclasses.replace(own, **{**kept, **values})
+
+def _moved_to(
+    own: GenerationSettings, previous: GenerationSettings, values: dict[str, Any]
+) -> GenerationSettings:
+    """The settings after a change of model: what depended on the old one is its own again."""
+    names = ("seconds", "seed", "seed_locked", "special_tokens", "file_format", "crf")
+    kept = {name: getattr(previous, name) for name in names}
+    return dataclasses.replace(own, **{**kept, **values})
 
 
 def settings_request(settings: GenerationSettings) -> GenerationRequest:

@@ -99,11 +99,11 @@ def figures(job: JobState) -> str:
     if not job.phase.active or job.phase is Phase.PREPARING:
         return ""
     fps = job.plan.fps if job.plan is not None else 0
-    ready = translate("Progress", "{} s").format(f"{job.frames_done / fps if fps else 0:.3g}")
+    ready = translate("Progress", "{} s").format(figure(job.frames_done / fps if fps else 0))
     if job.num_frames is None or not fps:
         parts = [translate("Progress", "Ready: {}").format(ready)]
     else:
-        whole = translate("Progress", "{} s").format(f"{job.num_frames / fps:.3g}")
+        whole = translate("Progress", "{} s").format(figure(job.num_frames / fps))
         parts = [translate("Progress", "Ready: {ready} of {all}").format(ready=ready, all=whole)]
     if job.eta_s is not None:
         parts.append(translate("Progress", "{} left").format(duration(job.eta_s)))
@@ -114,6 +114,11 @@ def figures(job: JobState) -> str:
     if job.request is not None and job.request.quantised_attention:
         parts.append(translate("Progress", "8-bit arithmetic"))
     return "  ·  ".join(parts)
+
+
+def figure(value: float) -> str:
+    """With three digits, or all that are before the point: 0.5, 12.3, 1250."""
+    return f"{value:.3g}" if value < 999.5 else f"{value:.0f}"
 
 
 def duration(seconds: float) -> str:

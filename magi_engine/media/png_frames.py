@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+from functools import partial
 from pathlib import Path
 
-from magi_engine.atomic import put_in_place, sync_folder
+from magi_engine.atomic import put_in_place, retry_while_in_use, sync_folder
 from magi_engine.late import Image, PngImagePlugin
 from magi_engine.media.fit import UInt8Array
 from magi_engine.media.writer import FrameWriter
@@ -35,7 +36,7 @@ class PngFolderWriter(FrameWriter):
                 Image.fromarray(picture).save(file, "PNG", pnginfo=info)
                 file.flush()
                 os.fsync(file.fileno())
-            unfinished.rename(name)
+            retry_while_in_use(partial(os.replace, unfinished, name))
         sync_folder(self.part)
 
     def _finish(self) -> Path:
@@ -65,7 +66,7 @@ def put_folder(part: Path, final: Path) -> None:
         put_in_place(part, final)
         return
     for frame in sorted(part.iterdir()):
-        frame.rename(final / frame.name)
+        retry_while_in_use(partial(os.replace, frame, final / frame.name))
     sync_folder(final)
     part.rmdir()
 

@@ -252,7 +252,7 @@ class FrameWriter(ABC):
         """End without finishing: name what is complete, remove the part if nothing is."""
         if self._ended:
             return
-        self._ended = True
+        self._ended, self._replaces = True, False  # what it would replace may be in use
         self._release()
         if self.frames_written == 0:
             self._remove_part()

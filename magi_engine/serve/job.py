@@ -25,7 +25,7 @@ from typing import Any, Protocol
 
 from magi_engine import atomic
 from magi_engine.errors import MagiError
-from magi_engine.json_text import parse_json
+from magi_engine.json_text import parse_json, read_fields
 from magi_engine.media.info import probe
 from magi_engine.media.output import recover_partial
 from magi_engine.media.targets import find_growing, find_partials
@@ -40,11 +40,12 @@ from magi_engine.runtime.job.events import (
     Planned,
     PreviewReady,
     Progress,
+    PromptChanged,
     Restarted,
 )
-from magi_engine.runtime.process.control import Command
+from magi_engine.runtime.process.control import ChangePrompt, Command
 from magi_engine.runtime.request.branch import Earlier
-from magi_engine.runtime.request.request import GenerationRequest
+from magi_engine.runtime.request.request import GenerationRequest, PromptChange
 from magi_engine.takes.store import Take, TakeStore
 
 logger = logging.getLogger(__name__)
@@ -93,7 +94,8 @@ class Job:
     Attributes:
         wished: what the engine is told first.
         request: what it is told now: the same, or the rest of it.
-        commands: what the job was told; an engine that goes on with it is told again.
+        commands: what the job was told; an engine that goes on with it is told again, but for the
+            prompts that are in force: those are in its request.
         busy: whether it is being made.
         refused: why it cannot be made any more; None: it can.
         heard: ids of commands that have come, so that one sent again counts once.
@@ -236,11 +238,18 @@ class Job:
         self._save()
         if self.refused is not None or self.deaths[1] >= _MOST_DEATHS:
             return False
-        rest = self._rest(takes) or self.wished
+        rest = self._directed(self._rest(takes) or self.wished)
         self.say(Restarted(self.chunks))
         self.made_again(rest)
         self.output.parent.mkdir(exist_ok=True)
         return True
+
+    def obeyed(self, event: PromptChanged) -> None:
+        """A prompt is in force."""
+        for command in self.commands:
+            if isinstance(command, ChangePrompt) and command.text == event.text:
+                self.commands.remove(command)
+                return
 
     def made_again(self, request: GenerationRequest) -> None:
         """Have it made as ``request`` says, in a folder of its own after every death: whatever the
@@ -249,6 +258,15 @@ class Job:
             output = self.folder / str(died) / self.output.name
             request = dataclasses.replace(request, output=str(output))
         self.request = request
+
+    def _directed(self, request: GenerationRequest) -> GenerationRequest:
+        """With the prompts that came while it was made, each where it came to be in force."""
+        prompts = {change.chunk: change for change in request.prompts}
+        for event in self.events_after(0):
+            if event["event"] == PromptChanged.kind:
+                change = read_fields(PromptChange, event)
+                prompts[change.chunk] = change
+        return dataclasses.replace(request, prompts=tuple(prompts[n] for n in sorted(prompts)))
 
     def _rest(self, takes: TakeStore) -> GenerationRequest | None:
         """What is left to be made behind the chunks that were announced and kept."""

@@ -24,7 +24,7 @@ from magi_engine.errors import EngineDiedError, InvalidRequestError, MagiError
 from magi_engine.json_text import read_fields, read_json
 from magi_engine.media.targets import output_suffix
 from magi_engine.messages import Message
-from magi_engine.runtime.job.events import Cancelled, Failed, Notice
+from magi_engine.runtime.job.events import Cancelled, Failed, Notice, PromptChanged
 from magi_engine.runtime.process.control import Cancel, Command
 from magi_engine.runtime.process.errors import named_error
 from magi_engine.runtime.request.request import GenerationRequest
@@ -282,6 +282,9 @@ class JobBook:
                     return event.error
                 if self._closed and isinstance(event, Cancelled):
                     break
+                if isinstance(event, PromptChanged):
+                    with self._changed:
+                        job.obeyed(event)
                 job.say(event)
         finally:
             with self._changed:

@@ -323,7 +323,8 @@ class TakeStore:
             shutil.rmtree(leaving)
 
     def tidy(self, *keep: str) -> list[str]:
-        """Remove what killed programs left, and the oldest takes above the limit.
+        """Remove what killed programs left, and the oldest takes above the limit, but none that
+        another program seems to be writing.
 
         Args:
             keep: takes that are in use.
@@ -343,7 +344,7 @@ class TakeStore:
         for take in reversed(self.all()):
             if self.size_bytes <= self.limit_bytes:
                 break
-            if take.pinned or take.name in keep:
+            if take.pinned or take.name in keep or _is_growing(take):
                 continue
             try:
                 self.remove(take.name)
@@ -358,6 +359,13 @@ class TakeStore:
             return []
         found = (path for path in self.folder.iterdir() if _ID.fullmatch(path.name))
         return sorted((path for path in found if path.is_dir()), reverse=True)
+
+
+def _is_growing(take: Take) -> bool:
+    """Whether another program may be writing it, or was until a moment ago."""
+    with contextlib.suppress(OSError):
+        return not take.finished and time.time() - take.folder.stat().st_mtime < _ABANDONED_S
+    return False
 
 
 def not_kept() -> TakeError:

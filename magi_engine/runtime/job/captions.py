@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
+import torch
 from torch import Tensor
 
+from magi_engine.errors import MagiError
 from magi_engine.messages import Message
 from magi_engine.runtime.job.control import Events, JobControl
 from magi_engine.runtime.job.events import Event, Notice, PromptChanged, Stage, StageStarted
@@ -13,8 +15,9 @@ from magi_engine.runtime.job.output import VideoOutput
 from magi_engine.runtime.job.pace import Preparation
 from magi_engine.runtime.models.loaded import LoadedModel
 from magi_engine.runtime.planning.plan import JobPlan
+from magi_engine.runtime.process.errors import told_error
 from magi_engine.runtime.request.request import PromptChange
-from magi_engine.runtime.request.validation import prompt_warning
+from magi_engine.runtime.request.validation import check_letters, prompt_warning
 from magi_engine.sampling.prompts import CaptionTrack
 from magi_engine.sampling.schedule import Direction
 
@@ -66,11 +69,18 @@ class Captions:
         self._model.text.release_if_large()
 
     def apply_changes(self) -> Events:
-        """What came since; a chunk that has begun keeps its prompt, or starts anew at once."""
+        """What came since; a chunk that has begun keeps its prompt, or starts anew at once. What
+        cannot be encoded is said, and ends no video."""
         length = self._plan.length
         for change in self._control.box.take_prompts():
-            caption = yield from self._encode(change.text)
-            self._model.text.release_if_large()
+            try:
+                check_letters(change.text)
+                caption = yield from self._encode(change.text)
+            except (MagiError, MemoryError, torch.OutOfMemoryError) as error:
+                yield Notice(told_error(error).whole)
+                continue
+            finally:
+                self._model.text.release_if_large()
             if change.at_once:
                 self.track.reopen(self.oldest + 1)
             open_chunk = self.track.first_open_chunk - length.first_chunk

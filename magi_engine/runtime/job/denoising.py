@@ -14,6 +14,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from magi_engine.errors import MagiError
+from magi_engine.media.clips import plan_clip
 from magi_engine.messages import Message
 from magi_engine.runtime.job.captions import Captions
 from magi_engine.runtime.job.control import Events, JobControl
@@ -174,12 +176,25 @@ class Denoising:
         if copied:
             self._meter.shared(copied, self._output.frames)
             yield ChunksShared(copied, self._output.frames)
+        else:
+            yield from self._put_source_in_front()
         for index in range(copied, wanted):
             latents = torch.tensor(earlier.read(index), device=self._model.device)
             yield from self._decode(index, latents)
             yield from self._control.checkpoint()
         yield from self._take_all(self._decoder.rest())
         self._frames_begun = self._output.frames
+
+    def _put_source_in_front(self) -> Events:
+        """As it was in the earlier video; where it is gone, that is said."""
+        request = self._plan.request
+        if not request.prepend_source or request.reference is None:
+            return
+        try:
+            self._output.put_in_front(plan_clip(request.reference, self._plan.fps, request.clip))
+        except MagiError as error:
+            self._output.made_with(prepend_source=False)
+            yield Notice(error.whole)
 
     def _denoise(self, sampling: Iterator[StepDone | ChunkDone]) -> Events:
         while True:

@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from magi_engine.errors import MagiError
+from magi_engine.media.clips import ClipPlan, iter_source_frames
 from magi_engine.media.writer import FrameWriter
 from magi_engine.runtime.job.latents import KeptLatents
-from magi_engine.runtime.request.references import Reference, source_frames
+from magi_engine.runtime.request.references import Reference
 from magi_engine.runtime.request.request import GenerationRequest
 from magi_engine.takes.store import Take
 
@@ -43,7 +44,8 @@ class VideoOutput:
         self._thread = ThreadPoolExecutor(1, "video-writer")
         self._latest: Future[None] | None = None
         """What the thread writes; after a failure there is no other."""
-        self._source: Reference | None = None
+        self._source: ClipPlan | None = None
+        """What is put in front of the first chunk."""
         self._source_frames = 0
         self.frames = 0
 
@@ -62,7 +64,7 @@ class VideoOutput:
             InvalidRequestError: the name asks for an unknown format.
         """
         if reference is not None and reference.clip is not None and self.request.prepend_source:
-            self.made_with(source_frames=reference.clip.source_frames)
+            self.put_in_front(reference.clip)
         request = self.request
         if request.output is None:
             return
@@ -76,8 +78,11 @@ class VideoOutput:
             request.to_json(),
             request.writing,
         )
-        if request.prepend_source:
-            self._source = reference
+
+    def put_in_front(self, clip: ClipPlan) -> None:
+        """Have the source video come first, from its beginning to where the result goes on."""
+        self.made_with(source_frames=clip.source_frames)
+        self._source = clip
 
     def share(self, earlier: Take, video: Path, chunks: int) -> int:
         """Begin with chunks of an earlier video, whose packets are copied.
@@ -119,7 +124,9 @@ class VideoOutput:
             batches = self._with(frames, latents)
             # Not before the first chunk: a job that is stopped earlier has made no video.
             if self._source is not None:
-                source = source_frames(self.request, self._source)
+                request = self.request
+                shape = request.width, request.height, request.fit, request.crop
+                source = iter_source_frames(self._source, *shape)
                 batches = chain(self._counted(source), batches)
                 self._source = None
             self._wait()

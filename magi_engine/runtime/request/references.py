@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from magi_engine.late import np
-from magi_engine.media.clips import ClipPlan, iter_source_frames, plan_clip, read_plan
+from magi_engine.media.clips import ClipPlan, plan_clip, read_plan
 from magi_engine.media.images import read_image
 from magi_engine.runtime.request.request import GenerationRequest, Mode
 
@@ -39,14 +38,3 @@ def read_reference(request: GenerationRequest, fps: float) -> Reference | None:
         return Reference(image[None])
     clip = plan_clip(request.reference, fps, request.clip)
     return Reference(read_plan(clip, *size, request.fit, request.crop), clip)
-
-
-def source_frames(
-    request: GenerationRequest, reference: Reference
-) -> Iterator[np.typing.NDArray[np.uint8]]:
-    """The source video from its start to where the result goes on, batch by batch."""
-    if reference.clip is None:
-        return iter(())
-    return iter_source_frames(
-        reference.clip, request.width, request.height, request.fit, request.crop
-    )

@@ -195,10 +195,7 @@ def check_prompts(
             a video is given the benefit of the doubt of one chunk.
     """
     for change in request.prompts:
-        if any("\ud800" <= letter <= "\udfff" for letter in change.text):
-            raise InvalidRequestError(
-                "The prompt holds bytes that are not UTF-8.", "Type those letters again."
-            )
+        check_letters(change.text)
     chunks: Sequence[int] = [change.chunk for change in request.prompts]
     if not chunks or chunks[0] != 0:
         raise InvalidRequestError(
@@ -220,6 +217,14 @@ def check_prompts(
             "Choose an earlier place or a longer video.",
             start=f"{length.frames_of(chunks[-1]).start / runtime.fps:.3g}",
             end=f"{frames / runtime.fps:.3g}",
+        )
+
+
+def check_letters(prompt: str) -> None:
+    """Raises: InvalidRequestError: it holds halves of letters, as of names that are not UTF-8."""
+    if any("\ud800" <= letter <= "\udfff" for letter in prompt):
+        raise InvalidRequestError(
+            "The prompt holds bytes that are not UTF-8.", "Type those letters again."
         )
 
 

@@ -467,6 +467,25 @@ def test_adding_can_be_given_up(qtbot: QtBot, models: Models, installer: Install
     assert installer.asked == [Add("some.one/tuned", None, None)]
 
 
+def test_what_was_asked_before_does_not_answer_for_the_next_sheet(
+    qtbot: QtBot, models: Models, installer: Installer
+) -> None:
+    dialog = shown(qtbot, models)
+    for event in (TaskDone(Message("Added: tuned.")), TaskFailed(WeightsError("Not there."))):
+        sheet = ask_own(dialog)
+        sheet.source.setText("some.one/tuned")
+        sheet.accept_button.click()
+        installer.question.end(event)  # nobody has heard of it yet
+        sheet.cancel_button.click()
+        dialog._ask_mirror()
+        (mirror,) = dialog.findChildren(MirrorDialog)
+        qtbot.waitUntil(lambda: not models.asker.busy)
+        assert mirror.isVisible()
+        assert mirror.problem.text() == ""
+        mirror.reject()
+        qtbot.waitUntil(lambda: dialog.findChildren(MirrorDialog) == [])
+
+
 def test_a_folder_is_dropped_on_the_sheet(qtbot: QtBot, models: Models, tmp_path: Path) -> None:
     dialog = shown(qtbot, models)
     sheet = ask_own(dialog)

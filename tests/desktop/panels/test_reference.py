@@ -336,6 +336,32 @@ def test_one_that_cannot_be_read_is_said_once(
     assert panel.card.remove_button.isEnabled()
 
 
+def test_what_cannot_be_read_is_said_until_it_can(
+    qtbot: QtBot, panel: ReferencePanel, draft: Draft, tmp_path: Path
+) -> None:
+    path = image_file(tmp_path / "a.png")
+    whole, info = path.read_bytes(), probe(path)
+    path.write_bytes(whole[: len(whole) // 2])
+    draft.set_reference(Reference(path, info))
+    qtbot.waitUntil(panel.card.missing.isVisible)
+    said = panel.card.missing.text()
+    panel.look()
+    qtbot.waitUntil(lambda: path in panel._stamps)
+    assert panel.card.missing.isVisible()
+    path.unlink()
+    panel.look()
+    qtbot.waitUntil(lambda: "is gone" in panel.card.missing.text())
+    path.write_bytes(whole)
+    panel.look()
+    qtbot.waitUntil(lambda: path in panel._loaded)
+    assert not panel.card.missing.isVisible()
+    path.write_bytes(whole[: len(whole) // 2])
+    panel.look()
+    qtbot.waitUntil(lambda: panel.card.missing.text() == said)
+    draft.set_reference(Reference(image_file(tmp_path / "b.png"), info))
+    assert not panel.card.missing.isVisible(), "it is of another file"
+
+
 def test_every_control_says_what_it_is(qtbot: QtBot, panel: ReferencePanel, tmp_path: Path) -> None:
     _open(qtbot, panel, _own_video(tmp_path / "own.mp4")[0])
     for control in (

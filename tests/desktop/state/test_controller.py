@@ -286,6 +286,9 @@ def test_takes_that_were_asked_for_go_and_come_back(
     desk.engine.say(Finished(made, 24, 1.0))
     desk.wait_begun(2)
     qtbot.waitUntil(lambda: len(desk.library.items) == 1)
+    with qtbot.waitSignal(desk.library.settled):
+        desk.library.rename(desk.library.items[0].id, "of another name")
+    made = made.with_name("of another name.mp4")
     # One is made, one is being made, one waits.
     undo.undo()
     assert any(isinstance(command, Cancel) for command in desk.engine.commands)

@@ -10,7 +10,8 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from magi_desktop.state.controller import with_output
-from magi_desktop.state.draft import Draft, GenerationSettings, Reference
+from magi_desktop.state.draft import Draft, GenerationSettings, Reference, configuration
+from magi_engine.config.added import AddedModel, AddedModels
 from magi_engine.errors import InvalidRequestError, OutputError
 from magi_engine.media.clips import ClipPart
 from magi_engine.media.fit import FitPolicy
@@ -78,6 +79,19 @@ def test_another_model_brings_its_own_size_and_keeps_what_is_the_users(draft: Dr
     draft.set(model="4.5B-base")
     own = GenerationSettings.of_model("4.5B-base")
     assert draft.settings == dataclasses.replace(own, seconds=2.0, seed=7, seed_locked=True)
+
+
+def test_another_model_can_be_chosen_when_the_one_before_is_gone(draft: Draft) -> None:
+    """As when the user replaces a model of their own: what was read of the old one is forgotten."""
+    mine = AddedModel("mine", "4.5B-base", "Mine", {"transformer": "ckpt"}, folder="/mine")
+    AddedModels.change(lambda added: added.with_model(mine))
+    configuration.cache_clear()
+    draft.set(model="mine", seconds=2.0, seed=7)
+    AddedModels.change(lambda added: added.without("mine"))
+    configuration.cache_clear()
+    draft.set(model="4.5B-distill")
+    own = GenerationSettings.of_model("4.5B-distill")
+    assert draft.settings == dataclasses.replace(own, seconds=2.0, seed=7)
 
 
 def test_a_mode_without_its_reference_is_refused_in_a_sentence(draft: Draft) -> None:

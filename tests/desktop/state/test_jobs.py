@@ -176,6 +176,8 @@ def test_an_open_ended_job_grows(qtbot: QtBot) -> None:
     assert job.fraction is None
     assert figures(job).startswith("Ready: 0 s  ·"), "right for one, too"
     assert "left" not in figures(job)
+    job.frames_done = 30_012
+    assert figures(job).startswith("Ready: 1250 s  ·")
 
 
 def test_a_new_prompt_shows_on_the_chunks_it_is_for(job: JobState) -> None:

@@ -672,10 +672,12 @@ def test_a_part_that_another_machine_writes_is_left_to_it(
     assert find_partials(tmp_path) == [theirs]
 
 
+@pytest.mark.parametrize("name", ["a.mp4", "a", "there"])
 def test_a_video_is_finished_although_a_player_reads_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """As on Windows, where a file that is open can be neither renamed nor replaced."""
+    (tmp_path / "there").mkdir()
     looks, replace = [3], os.replace
 
     def refuse(source: Path, target: Path) -> None:
@@ -687,9 +689,36 @@ def test_a_video_is_finished_although_a_player_reads_it(
     monkeypatch.setattr(atomic.os, "replace", refuse)
     monkeypatch.setattr(atomic, "_TRIES", 5)
     monkeypatch.setattr(atomic, "_PAUSE_S", 0)
-    result = write_all(tmp_path / "a.mp4", moving(24))
-    assert result == tmp_path / "a.mp4"
+    with open_writer(tmp_path / name, SIZE, SIZE, 24) as writer:
+        writer.write(moving(12))
+        assert name == "a.mp4" or looks == [0], "a virus scanner reads what has just been written"
+        looks[0] = 3
+    assert writer.result == tmp_path / name
     assert looks == [0]
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.gif"])
+def test_a_video_has_a_name_although_the_one_it_replaces_is_in_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    target = tmp_path / name
+    target.write_text("shown")
+    replace = os.replace
+
+    def refuse(source: Path, to: Path) -> None:
+        if to == target:
+            raise PermissionError(13, "it is in use")
+        replace(source, to)
+
+    monkeypatch.setattr(atomic.os, "replace", refuse)
+    writer = open_writer(target, SIZE, SIZE, 24, options=WriteOptions(overwrite=True))
+    writer.write(moving(12))
+    with pytest.raises(OutputError, match=r"The first 0\.5 s are kept in a(-2)?\.mp4"):
+        writer.close()
+    assert writer.result is not None
+    assert len(decode(writer.result)) == 12
+    assert target.read_text(encoding="utf-8") == "shown"
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

@@ -36,6 +36,7 @@ from magi_engine.runtime.job.events import (
     StageStarted,
 )
 from magi_engine.runtime.machine.kernels import DeviceKernels
+from magi_engine.runtime.models import prompts
 from magi_engine.runtime.process.control import Cancel, ChangePrompt, Pause, Resume
 from magi_engine.runtime.process.errors import UnexpectedError
 from magi_engine.runtime.request.metadata import read_request
@@ -120,6 +121,32 @@ def test_a_prompt_changed_after_all_chunks_started_changes_nothing(
         events.append(event)
     assert of_kind(events, PromptChanged) == []
     assert any("has already started" in str(n.message) for n in of_kind(events, Notice))
+
+
+@pytest.mark.parametrize("trouble", ["letters", "memory"])
+def test_a_prompt_that_cannot_be_read_ends_no_video(
+    make_request: MakeRequest, monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    def no_memory(*_args: object, **_options: object) -> None:
+        raise DeviceMemoryError("Too little memory.", "Close other programs.")
+
+    engine = Engine()
+    text = {"letters": "a blue \ud83d", "memory": "words that nobody has encoded"}[trouble]
+    said = {"letters": "not UTF-8", "memory": "Too little memory"}[trouble]
+    request = make_request(num_frames=72)
+    events: list[Event] = []
+    for event in engine.generate(request):
+        if isinstance(event, ChunkReady) and event.index == 0:
+            assert engine._models._model is not None
+            engine._models._model.text.release()
+            monkeypatch.setattr(prompts, "load_text_encoder", no_memory)
+            engine.control(ChangePrompt(0, text, at_once=True))
+        events.append(event)
+    end = finished(checked(events))
+    assert [said in str(notice.message) for notice in of_kind(events, Notice)] == [True]
+    assert of_kind(events, PromptChanged) == []
+    assert end.path is not None
+    assert read_request(end.path).prompts == request.prompts
 
 
 def test_an_open_ended_video_goes_on_until_it_is_cancelled(

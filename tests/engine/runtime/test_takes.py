@@ -139,6 +139,49 @@ def test_a_source_clip_in_front_stays_as_it_is(
     assert np.array_equal(first[:shared], second[:shared])
 
 
+@pytest.mark.parametrize("case", ["from the first chunk", "without the file", "as an animation"])
+def test_a_source_clip_is_in_front_also_where_nothing_is_copied(
+    engine: Engine,
+    store: TakeStore,
+    make_request: MakeRequest,
+    clip: Path,
+    tmp_path: Path,
+    case: str,
+) -> None:
+    request = make_request(
+        mode=Mode.V2V, reference=str(clip), num_frames=40, sampling=ALONE, prepend_source=True
+    )
+    video = made(engine, request)
+    source = take_of(store, video).about.source_frames
+    earlier, before = Earlier.of_video(video, store), pictures(video)
+    if case == "without the file":
+        earlier = Earlier.of_take(earlier.take)
+    again = earlier.redone(0 if case == "from the first chunk" else 1)
+    name = "again.gif" if case == "as an animation" else "again.mp4"
+    path = made(engine, anew(again, tmp_path, name))
+    after = pictures(path)
+    assert len(before) == len(after) == source + 40
+    assert np.abs(before[:source].astype(int) - after[:source]).mean() < 8
+    assert take_of(store, path).about.source_frames == source
+    assert read_request(path).source_frames == source
+
+
+def test_a_source_clip_that_is_gone_is_said(
+    engine: Engine, store: TakeStore, make_request: MakeRequest, clip: Path, tmp_path: Path
+) -> None:
+    request = make_request(
+        mode=Mode.V2V, reference=str(clip), num_frames=40, sampling=ALONE, prepend_source=True
+    )
+    earlier = Earlier.of_video(made(engine, request), store)
+    clip.unlink()
+    events = run(engine, anew(earlier.redone(0), tmp_path, "again.mp4"))
+    assert any(str(clip) in str(notice.message) for notice in of_kind(events, Notice))
+    path = finished(events).path
+    assert path is not None
+    assert len(pictures(path)) == 40
+    assert not read_request(path).prepend_source
+
+
 def test_other_words_and_another_seed_change_what_comes_after(
     engine: Engine, store: TakeStore, make_request: MakeRequest, tmp_path: Path
 ) -> None:

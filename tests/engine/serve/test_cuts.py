@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import queue
 import shutil
 import socket
 import subprocess
@@ -35,12 +36,14 @@ from magi_engine.runtime.job.events import (
     Notice,
     Paused,
     Planned,
+    PromptChanged,
     Restarted,
     Stage,
     StageStarted,
 )
-from magi_engine.runtime.process.control import Cancel, Command
-from magi_engine.runtime.request.request import GenerationRequest, Mode
+from magi_engine.runtime.process.control import Cancel, ChangePrompt, Command
+from magi_engine.runtime.request.request import GenerationRequest, Mode, PromptChange
+from magi_engine.sampling.schedule import Transition
 from magi_engine.serve import job as job_module
 from magi_engine.serve.job import FOLDER, Job, JobAbout
 from magi_engine.serve.jobs import JobBook
@@ -267,6 +270,53 @@ class _Dying:
         yield Failed(EngineDiedError("It is gone.", "Try again."), None, 0)
 
     def control(self, command: Command) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def test_a_prompt_is_in_force_once_and_where_it_was_when_an_engine_dies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Told again, it would be that of the next chunk, with another cut in front."""
+    monkeypatch.chdir(tmp_path)
+    maker = _DyingOnce()
+    book = JobBook(lambda job: maker, Uploads(10**6, 10**6), 10**9)
+    job, _ = book.add("me", small_request(Path("a.mp4")).to_json(), "12" * 16, False)
+    ended = threading.Event()
+    job.listen(lambda: job.last and ended.set())
+    book.control(job, ChangePrompt(0, "a star", Transition.CUT, at_once=True))
+    while job.last is None:
+        ended.wait(1)
+    book.close()
+    first, second = maker.prompts
+    assert second == (*first, PromptChange(1, "a star", Transition.CUT))
+    assert maker.told == []
+
+
+class _DyingOnce:
+    """An engine that dies when a prompt has come to be in force."""
+
+    def __init__(self) -> None:
+        self.prompts: list[tuple[PromptChange, ...]] = []
+        self.told: list[Command] = []
+        self._heard: queue.SimpleQueue[Command] = queue.SimpleQueue()
+
+    def generate(self, request: GenerationRequest, preview: bool) -> Iterator[Event]:
+        self.prompts.append(request.prompts)
+        return self._events() if len(self.prompts) == 1 else iter((Cancelled(None, 0),))
+
+    def _events(self) -> Iterator[Event]:
+        yield StageStarted(Stage.SAMPLING)
+        change = self._heard.get()
+        assert isinstance(change, ChangePrompt)
+        yield PromptChanged(1, change.text, change.transition)
+        yield Failed(EngineDiedError("It is gone.", "Try again."), None, 0)
+
+    def control(self, command: Command) -> None:
+        if len(self.prompts) == 1:
+            self._heard.put(command)
+        else:
+            self.told.append(command)
 
     def close(self) -> None: ...
 

@@ -30,6 +30,14 @@ def test_a_short_video_does_not_wait_for_an_endless_one(tmp_path: Path) -> None:
     server.stop()
 
 
+def test_two_servers_do_not_make_the_same_jobs(server: Server) -> None:
+    """Such as one that starts with the system, and one that is started by hand."""
+    second = Server(server.home)
+    with pytest.raises(AssertionError, match=r"Another program is changing .*serve already"):
+        second.start()
+    second.stop()
+
+
 @pytest.mark.parametrize(("before", "after"), [(None, "1"), ("4,6", "6"), ("4", ""), ("", "")])
 def test_an_engine_sees_its_card_and_no_other(
     monkeypatch: pytest.MonkeyPatch, before: str | None, after: str

@@ -121,6 +121,17 @@ def test_the_oldest_go_first_and_pinned_ones_never(store: TakeStore) -> None:
     assert store.tidy() == [names[0], names[3]]
 
 
+def test_a_take_that_another_program_writes_stays(store: TakeStore) -> None:
+    writer = written(store, chunks=2)
+    store.limit_bytes = 0
+    assert TakeStore(store.folder).tidy() == []
+    writer.append(latents(2))
+    assert store.find(writer.name).chunks == 3
+    given_up = written(store, chunks=2).name
+    os.utime(store.folder / given_up, (0, 0))
+    assert store.tidy() == [writer.name, given_up]
+
+
 def test_what_a_kill_leaves_goes(store: TakeStore) -> None:
     name = written(store).name
     left, written_now = (
