@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 
-from magi_engine.model.t5 import T5Encoder
 from magi_engine.model.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from transformers import T5EncoderModel
 
 
 @dataclass(frozen=True)
@@ -33,12 +36,12 @@ class TextEncoder:
 
     def __init__(
         self,
-        model: T5Encoder,
+        model: T5EncoderModel,
         tokenizer: Tokenizer,
         device: torch.device | str,
         on_close: Callable[[], None] = lambda: None,
     ) -> None:
-        self._model: T5Encoder | None = model.eval().requires_grad_(False)
+        self._model: T5EncoderModel | None = model.eval().requires_grad_(False)
         self._tokenizer = tokenizer
         self._device = torch.device(device)
         self._on_close = on_close
@@ -56,7 +59,7 @@ class TextEncoder:
         table = self._model.shared  # may be in bf16 and, unlike the layers, on the CPU
         ids = torch.tensor([tokens.ids], device=table.weight.device)  # (1, L)
         words = table(ids).float().to(self._device)  # (1, L, C)
-        embedding = self._model(words)[0]  # (L, C)
+        embedding = self._model(inputs_embeds=words).last_hidden_state[0]  # (L, C)
         return EncodedPrompt(embedding.float().cpu(), tokens.count, tokens.was_cut)
 
     def close(self) -> None:

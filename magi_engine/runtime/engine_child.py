@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 from collections.abc import Callable, Generator
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -35,6 +36,8 @@ def main(settings: ChildSettings) -> None:
 def _prepare(settings: ChildSettings) -> Callable[[Any], Handler]:
     from magi_engine.runtime.engine import Engine
 
+    # Takes longer than anything else in the first job, and can be done before there is one.
+    importlib.import_module("transformers.models.t5.modeling_t5")
     engine = Engine(settings.models_dir, settings.cache_dir)
 
     def handler_of(work: tuple[Any, ...]) -> Handler:

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from magi_engine.model.dit import NULL_CAPTION_TOKENS, VideoDiT
 from magi_engine.model.special_tokens import SpecialToken, SpecialTokens
-from magi_engine.model.t5 import T5Encoder
 from magi_engine.ops.rope import rotary_angles_at, rotary_places
 from magi_engine.training import pocket
 from magi_engine.training.caption_batches import CaptionBatch
@@ -68,12 +67,12 @@ class _MaskedCaptions(CaptionBatch):
         return self.valid
 
 
-def draw_batch(clips: Clips, t5: T5Encoder, size: int) -> Batch:
+def draw_batch(clips: Clips, t5: nn.Module, size: int) -> Batch:
     """``size`` random clips; see :func:`make_batch`."""
     return make_batch(clips, t5, torch.randint(len(clips), (size,), device=clips.latents.device))
 
 
-def make_batch(clips: Clips, t5: T5Encoder, rows: Tensor) -> Batch:
+def make_batch(clips: Clips, t5: nn.Module, rows: Tensor) -> Batch:
     """The clips ``rows`` (N,), captions embedded by the text encoder (which may be learning).
 
     Everything is drawn on the device of the clips.
@@ -91,8 +90,11 @@ def make_batch(clips: Clips, t5: T5Encoder, rows: Tensor) -> Batch:
     counts[:, 0] = torch.where(image, 1, torch.where(held, 0, counts[:, 0]))
 
     tokens = clips.tokens[rows, wording].long()  # (N, 2, L)
-    ids = tokens.flatten(0, 1)
-    embedded = t5(t5.shared(ids), ids != 0)
+    valid = (tokens != 0).flatten(0, 1)
+    unseen = torch.zeros_like(valid, dtype=torch.float32).masked_fill(~valid, -1e9)
+    # As (N * 2, 1, L, L): a mask of fewer axes would be looked into, on the CPU.
+    mask = unseen[:, None, None].expand(-1, -1, tokens.shape[2], -1)
+    embedded = t5(input_ids=tokens.flatten(0, 1), attention_mask=mask).last_hidden_state
     return Batch(
         clean,
         torch.randn_like(clean),

@@ -6,7 +6,6 @@ it loads through the same code.
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import json
 import math
@@ -16,14 +15,16 @@ import string
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import save_file
-from torch import nn
 
 from magi_engine.model.caption_cleaning import clean_caption
-from magi_engine.model.t5 import T5Config, T5Encoder
 from magi_engine.model.tokenizer import MAX_TOKENS, Tokenizer
+
+if TYPE_CHECKING:
+    from transformers import T5Config, T5EncoderModel
 
 PAD, EOS, UNK = 0, 1, 2
 
@@ -33,17 +34,6 @@ _ALPHABET = string.ascii_lowercase + string.digits + string.punctuation
 _PIECES = 200  # the alphabet and frequent parts of words; the rest of the vocabulary is words
 _WORD = re.compile(r"(?<!\S)[a-z]+\b")
 _SPACE = "\u2581"  # what SentencePiece writes for a space, which begins a word
-
-_T5_CONFIG = {
-    "architectures": ["T5EncoderModel"],
-    "model_type": "t5",
-    "feed_forward_proj": "gated-gelu",
-    "dropout_rate": 0.0,
-    "is_encoder_decoder": False,
-    "pad_token_id": PAD,
-    "eos_token_id": EOS,
-    "decoder_start_token_id": PAD,
-}
 
 _TOKENIZER_CONFIG = {
     "tokenizer_class": "T5Tokenizer",
@@ -130,38 +120,50 @@ def tiny_t5_config(
     vocab_size: int, d_model: int = 128, layers: int = 2, heads: int = 4, d_ff: int = 256
 ) -> T5Config:
     """A T5 v1.1 encoder like the released one, only small."""
-    return T5Config(vocab_size, d_model, d_model // heads, d_ff, layers, heads)
+    from transformers import T5Config
+
+    return T5Config.from_dict(
+        {
+            "vocab_size": vocab_size,
+            "d_model": d_model,
+            "d_kv": d_model // heads,
+            "d_ff": d_ff,
+            "num_layers": layers,
+            "num_heads": heads,
+            "feed_forward_proj": "gated-gelu",
+            "dropout_rate": 0.0,
+            "pad_token_id": PAD,
+            "eos_token_id": EOS,
+            "decoder_start_token_id": PAD,
+            "tie_word_embeddings": False,
+        }
+    )
 
 
-def make_tiny_t5(config: T5Config, seed: int = 0) -> T5Encoder:
+def make_tiny_t5(config: T5Config, seed: int = 0) -> T5EncoderModel:
     """A fresh encoder in fp32 on the CPU; the seed decides its weights."""
+    from transformers import T5EncoderModel
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = T5Encoder(config)
-        for name, parameter in model.named_parameters():
-            if parameter.dim() > 1:  # a norm has ones
-                nn.init.normal_(parameter, std=_spread(name.split(".")[-2], config))
+        model = T5EncoderModel(config)
+    # transformers ties the two names of the token embedding only when told to in the config.
+    model.encoder.set_input_embeddings(model.shared)
     return model
 
 
-def _spread(name: str, config: T5Config) -> float:
-    """With which T5's paper begins the matrices of this name."""
-    inner = config.num_heads * config.d_kv
-    variances = {"shared": 1, "q": config.d_model * config.d_kv, "o": inner, "wo": config.d_ff}
-    return variances.get(name, config.d_model) ** -0.5
-
-
-def make_t5_for(directory: str | Path, d_model: int) -> T5Encoder:
+def make_t5_for(directory: str | Path, d_model: int) -> T5EncoderModel:
     """A fresh encoder of width ``d_model`` for the vocabulary in ``directory``."""
     vocabulary = Tokenizer.load(Path(directory) / "spiece.model").vocab_size
     return make_tiny_t5(tiny_t5_config(vocabulary, d_model=d_model))
 
 
-def save_t5(model: T5Encoder, directory: str | Path) -> None:
+def save_t5(model: T5EncoderModel, directory: str | Path) -> None:
     """Write ``config.json`` and ``model.safetensors`` (fp32) into ``directory``."""
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    _write_json(directory / "config.json", {**_T5_CONFIG, **dataclasses.asdict(model.config)})
+    config = {**model.config.to_dict(), "architectures": ["T5EncoderModel"], "model_type": "t5"}
+    _write_json(directory / "config.json", config)
     state = {
         name: tensor.detach().to("cpu", torch.float32).contiguous()
         for name, tensor in model.state_dict().items()

@@ -123,7 +123,7 @@ def main(argv: list[str] | None = None) -> int:
         checkpoint = args.out / "transformer.safetensors"
         modules["dit"] = VideoDiT(pocket.MODEL)
         load_checkpoint(checkpoint, **modules)
-    t5.to(device)
+    nn.Module.to(t5, device)
     questions.to(device)
     known = copy.deepcopy(t5).requires_grad_(False) if args.resume else None
     optimiser = Optimiser([t5, questions], args.rate, weight_decay=0.02)
@@ -140,13 +140,13 @@ def main(argv: list[str] | None = None) -> int:
         rows = torch.randint(len(tokens), (args.batch,), device=device)
         ids = tokens[rows]
         valid = ids != 0
-        vectors = t5(t5.shared(ids), valid)
+        vectors = t5(input_ids=ids, attention_mask=valid.long()).last_hidden_state
         answers = questions.ask(vectors, valid, objects[rows])
         loss = answers.loss()
         shape_right, motion_right = answers.shares_right()
         values = {"shape_right": shape_right, "motion_right": motion_right, "loss": loss}
         if known is not None:
-            before = known(known.shared(ids), valid)
+            before = known(input_ids=ids, attention_mask=valid.long()).last_hidden_state
             moved = (vectors - before)[valid].square().sum() / before[valid].square().sum()
             loss = loss + _KEEP * moved
             values["moved"] = moved.sqrt()

@@ -17,11 +17,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from magi_engine.model.dit import VideoDiT
 from magi_engine.model.special_tokens import SpecialTokens
-from magi_engine.model.t5 import T5Encoder
 from magi_engine.model.vae import ViTDecoder, ViTVAE
 from magi_engine.training import pocket
 from magi_engine.training.data import CHUNKS, Clips, cached_script, make_clips
@@ -79,7 +78,7 @@ def redraw(dit: VideoDiT, sequence: Sequence, first_step: int) -> Tensor:
 
 @torch.no_grad()
 def redraw_clips(
-    dit: VideoDiT, t5: T5Encoder, tokens: SpecialTokens, clips: Clips, at_once: int
+    dit: VideoDiT, t5: nn.Module, tokens: SpecialTokens, clips: Clips, at_once: int
 ) -> Tensor:
     """The transformer's version of all clips, float16, the shape of ``clips.latents``."""
     redrawn = torch.empty_like(clips.latents)
@@ -162,7 +161,7 @@ def main(argv: list[str] | None = None) -> int:
     device = set_up_device(args.seed)
     vae, dit = ViTVAE(pocket.VAE).to(device), VideoDiT(pocket.MODEL).to(device)
     t5 = make_t5_for(args.t5, pocket.CAPTION_CHANNELS)
-    t5.to(device)
+    nn.Module.to(t5, device)
     load_checkpoint(args.out / "vae.safetensors", vae=vae)
     load_checkpoint(args.out / "transformer.safetensors", dit=dit, t5=t5)
     tokens = load_tokens(args.t5.parent, device)

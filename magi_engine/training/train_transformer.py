@@ -140,7 +140,7 @@ def main(argv: list[str] | None = None) -> int:
 
     clips = load_clips(args, device, seed)
     t5 = make_t5_for(args.t5, pocket.CAPTION_CHANNELS)
-    t5.to(device)
+    nn.Module.to(t5, device)
     student = VideoDiT(pocket.MODEL)
     initialise(student)
     student.to(device)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -11,13 +11,15 @@ from torch import nn
 from magi_engine.errors import ModelNotFoundError, WeightsError
 from magi_engine.json_text import read_json
 from magi_engine.messages import Message
-from magi_engine.model.t5 import T5Config, T5Encoder
 from magi_engine.model.text import TextEncoder
 from magi_engine.model.tokenizer import MAX_TOKENS, Tokenizer
 from magi_engine.ops.int8 import Int8Linear
 from magi_engine.weights.checkpoint import load_weights
 from magi_engine.weights.provenance import TEXT_RECIPE, Provenance
 from magi_engine.weights.text_stream import BlockStream
+
+if TYPE_CHECKING:
+    from transformers import T5EncoderModel
 
 _HINT = Message("Download the text encoder's files again.")
 
@@ -71,22 +73,28 @@ def load_text_encoder(
     return TextEncoder(model, tokenizer, device)
 
 
-def build_text_model(directory: Path) -> T5Encoder:
+def build_text_model(directory: Path) -> T5EncoderModel:
     """The fp32 encoder that ``config.json`` describes, without weights (on the meta device).
 
     Raises:
         ModelNotFoundError, WeightsError: the file is missing or wrong.
     """
+    from transformers import T5Config, T5EncoderModel
+
     path = directory / "config.json"
+    settings = _read_config(path)
     try:
-        config = T5Config.from_dict(_read_config(path))
-    except ValueError as error:
+        config = T5Config.from_dict(settings)
+        with torch.device("meta"):
+            model = T5EncoderModel(config)
+    # Whatever transformers, which validates in its own ways, makes of a wrong value.
+    except Exception as error:
         raise WeightsError("{path} describes no T5 encoder.", _HINT, path=path) from error
-    with torch.device("meta"):
-        return T5Encoder(config)
+    model.float().encoder.set_input_embeddings(model.shared)
+    return model
 
 
-def to_int8(model: T5Encoder) -> None:
+def to_int8(model: T5EncoderModel) -> None:
     """Give ``model``, on the meta device, the shape of the 8-bit form.
 
     The token embedding is small and the base of everything, so it stays in bf16; norms and

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from magi_engine.model.t5 import T5Encoder
 from magi_engine.weights.checkpoint import Checkpoint, fit_checkpoint
+
+if TYPE_CHECKING:
+    from transformers import T5EncoderModel
 
 _BLOCKS = "encoder.block."
 _EMBEDDING = "shared.weight"
@@ -29,7 +32,7 @@ class BlockStream:
 
     def __init__(
         self,
-        model: T5Encoder,
+        model: T5EncoderModel,
         directory: Path,
         device: torch.device,
         tied: Sequence[Sequence[str]],

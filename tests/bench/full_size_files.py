@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from transformers import T5Config, T5EncoderModel
 
 from magi_engine.config.official import MagiConfig
 from magi_engine.config.vae import VaeConfig
 from magi_engine.model.dit import VideoDiT
-from magi_engine.model.t5 import T5Config, T5Encoder
 from magi_engine.model.vae import ViTVAE
 from magi_engine.resources import resource_path
 
@@ -150,11 +150,11 @@ def _write_vae(folder: Path, config: VaeConfig, device: torch.device) -> None:
 def _write_t5(folder: Path, shape: dict[str, Any], device: torch.device) -> None:
     """Two float32 pickles and an index, as the release has them."""
     folder.mkdir(parents=True)
-    config = {"model_type": "t5", "feed_forward_proj": "gated-gelu", **shape}
-    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    config = T5Config(**shape, feed_forward_proj="gated-gelu")
+    (folder / "config.json").write_text(config.to_json_string(use_diff=False), encoding="utf-8")
     shutil.copy(resource_path("pocket", "t5", "spiece.model"), folder)
     with torch.device("meta"):
-        model = T5Encoder(T5Config.from_dict(config))
+        model = T5EncoderModel(config)
     tensors = dict(_random(model, device))
     names = list(tensors)
     weight_map: dict[str, str] = {}

@@ -187,7 +187,7 @@ def test_a_file_that_changes_is_shown_anew(
     path = image_file(tmp_path / "a.png", 320, 180)
     _open(qtbot, panel, path)
     panel.look()
-    qtbot.wait(50)
+    qtbot.waitUntil(lambda: path in panel._stamps)
     before = panel.card.facts.text()
     image_file(path, 320, 180, compress_level=0)
     panel.look()

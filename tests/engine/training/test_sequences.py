@@ -353,6 +353,6 @@ def test_a_batch_is_drawn_from_the_clips() -> None:
     # Padding is not looked at: a short caption is embedded as if it stood alone.
     short = batch.lengths[:, 0] == 2
     with torch.no_grad():
-        alone = t5(t5.shared(torch.tensor([[1, 2]])))[0]
+        alone = t5(input_ids=torch.tensor([[1, 2]])).last_hidden_state[0]
     expected = alone.expand(int(short.sum()), 2, -1)
     torch.testing.assert_close(batch.captions[short, 0, :2], expected, atol=1e-5, rtol=1e-5)

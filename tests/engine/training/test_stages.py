@@ -327,7 +327,7 @@ def test_a_lesson_can_be_recorded(
     nowhere = torch.device("meta")
     student, average = (VideoDiT(MODEL).to(nowhere) for _ in range(2))
     t5 = make_tiny_t5(tiny_t5_config(Tokenizer.load(t5_dir / "spiece.model").vocab_size))
-    t5.to(nowhere)
+    nn.Module.to(t5, nowhere)
     there = Clips(**{f.name: getattr(clips, f.name).to(nowhere) for f in dataclasses.fields(Clips)})
     if layout == BEGINNING:
         there = dataclasses.replace(there, latents=there.latents[:, :1])

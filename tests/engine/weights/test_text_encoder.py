@@ -21,8 +21,7 @@ from magi_engine.training.tokenizer import (
     tiny_t5_config,
     train_tokenizer,
 )
-from magi_engine.weights.checkpoint import load_weights
-from magi_engine.weights.text_encoder import TIED, build_text_model, load_text_encoder
+from magi_engine.weights.text_encoder import load_text_encoder
 
 _WIDTH = 32
 _PROMPT = "A large red circle moves left, slowly & quietly, over a green background!"
@@ -82,21 +81,6 @@ def test_equals_the_padded_official_computation(original: Path, prompt: str) -> 
     expected, mask = _padded(original, prompt)
     assert encoded.embedding.shape == (int(mask.sum()), _WIDTH)
     torch.testing.assert_close(encoded.embedding, expected[mask.bool()], atol=2e-5, rtol=2e-5)
-
-
-@torch.no_grad()
-def test_to_the_bit_what_transformers_computes(original: Path) -> None:
-    from transformers import T5EncoderModel
-
-    official = T5EncoderModel.from_pretrained(original, dtype=torch.float32)
-    model = build_text_model(original)
-    load_weights(model, original, tied=TIED)
-    for length in (1, 2, 17, 300):
-        words = torch.randn(1, length, _WIDTH)
-        assert torch.equal(model(words), official(inputs_embeds=words).last_hidden_state)
-    words, valid = torch.randn(2, 17, _WIDTH), torch.arange(17) < torch.tensor([[17], [6]])
-    expected = official(inputs_embeds=words, attention_mask=valid.long()).last_hidden_state
-    assert torch.equal(model(words, valid)[valid], expected[valid])
 
 
 def test_tokens_equal_those_of_transformers(original: Path) -> None:
@@ -222,30 +206,11 @@ def test_a_damaged_tokenizer_is_an_error(folder: Path, content: bytes) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", '{"model_type": "bert"}', '{"model_type": "t5", "feed_forward_proj": "gated-gelu"}'],
+    ["", "[]", '{"model_type": "bert"}', '{"model_type": "t5", "feed_forward_proj": "gated"}'],
 )
 def test_a_wrong_config_is_an_error(folder: Path, text: str) -> None:
     (folder / "config.json").write_text(text)
     with pytest.raises(WeightsError, match=r"config\.json"):
-        load_text_encoder(folder)
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"feed_forward_proj": "relu"},
-        {"num_layers": 2**40},
-        {"d_model": 0},
-        {"d_ff": True},
-        {"num_heads": "4"},
-        {"layer_norm_epsilon": 1.5},
-    ],
-    ids=str,
-)
-def test_a_wrong_shape_is_an_error(folder: Path, wrong: dict[str, object]) -> None:
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    (folder / "config.json").write_text(json.dumps(config | wrong))
-    with pytest.raises(WeightsError, match=r"config\.json describes no T5"):
         load_text_encoder(folder)
 
 
