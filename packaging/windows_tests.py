@@ -71,6 +71,9 @@ KNOWN = {
     "desktop.test_program.test_a_bell_left_by_a_crash_does_not_keep_the_next_start_out": (
         "in wine what stands in a pipe is gone with its writer; between programs that run it comes"
     ),
+    "desktop.state.test_library.test_a_name_that_cannot_be_is_refused_in_a_sentence[name1]": (
+        "wine shortens a name that is too long, which Windows refuses"
+    ),
     "packaging.test_dev.test_a_fitting_interpreter_is_kept": (
         "the embeddable Python cannot make environments"
     ),
