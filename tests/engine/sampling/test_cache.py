@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import itertools
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from magi_engine.config.official import ModelConfig
 from magi_engine.ops.attention import Prepared, attention
@@ -237,16 +238,11 @@ class LiveBytes(TorchDispatchMode):
         self._known = weakref.WeakKeyDictionary()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        given = {t.untyped_storage() for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor)}
         out = func(*args, **(kwargs or {}))
-        given: set[torch.UntypedStorage] | None = None
-        for tensor in tensors_in([out]):
-            storage = tensor.untyped_storage()
-            if storage not in self._known:
-                if given is None:
-                    taken = tensors_in([*args, *(kwargs or {}).values()])
-                    given = {t.untyped_storage() for t in taken}
-                if storage not in given:
-                    self._add(storage)
+        for tensor in tree_leaves(out):
+            if isinstance(tensor, Tensor) and tensor.untyped_storage() not in given:
+                self._add(tensor.untyped_storage())
         return out
 
     def _add(self, storage: torch.UntypedStorage) -> None:
@@ -260,15 +256,6 @@ class LiveBytes(TorchDispatchMode):
 
     def _release(self, size: int) -> None:
         self.live -= size
-
-
-def tensors_in(values: Iterable[object]) -> Iterator[Tensor]:
-    """Those among what an operation takes or gives, and in lists; PyTorch's own walk is slow."""
-    for value in values:
-        if isinstance(value, Tensor):
-            yield value
-        elif isinstance(value, (list, tuple)):
-            yield from tensors_in(value)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from magi_engine.config.official import MagiConfig
 from magi_engine.config.registry import ModelPaths
@@ -45,7 +46,6 @@ from magi_engine.training.tokenizer import make_tiny_t5, tiny_t5_config
 from magi_engine.training.trials import Task
 from magi_engine.training.world import NO_EVENT, SceneOptions, sample_scenes
 from magi_engine.weights.layout import FoundModel
-from tests.engine.sampling.test_cache import tensors_in
 
 CPU = torch.device("cpu")
 VAE = dataclasses.replace(pocket.VAE, embed_dim=32, depth=1, num_heads=2, mlp_ratio=2.0)
@@ -311,8 +311,8 @@ class _CopiesBetweenDevices(TorchDispatchMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         out = func(*args, **(kwargs or {}))
-        tensors = tensors_in([*args, *(kwargs or {}).values(), out])
-        if len({x.device.type for x in tensors if x.dim()}) > 1:
+        tensors = [x for x in tree_leaves((args, kwargs, out)) if isinstance(x, Tensor) and x.dim()]
+        if len({x.device.type for x in tensors}) > 1:
             self.found.append(str(func))
         return out
 
