@@ -8,7 +8,15 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from magi_engine.errors import DISK_FULL, DiskFullError, OutputError, in_use_error, is_in_use
+from magi_engine.errors import (
+    DISK_FULL,
+    DiskFullError,
+    InvalidRequestError,
+    OutputError,
+    in_use_error,
+    is_in_use,
+)
+from magi_engine.late import filelock
 
 
 def free_bytes(folder: Path) -> int:
@@ -62,3 +70,28 @@ def writing(target: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise write_error(error, target) from error
+
+
+@contextlib.contextmanager
+def alone(lock: Path) -> Iterator[None]:
+    """Keep other programs from changing the folder that ``lock`` is in; a crash lets go of it, too.
+
+    Raises:
+        InvalidRequestError: another one is at it.
+        DiskFullError, OutputError: the folder cannot be written.
+    """
+    folder, held = lock.parent, filelock.FileLock(lock)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            held.acquire(timeout=0)
+        except filelock.Timeout as error:
+            raise InvalidRequestError(
+                "Another program is changing {folder} already.",
+                "Wait until it is done, or stop it there.",
+                folder=folder,
+            ) from error
+    try:
+        yield
+    finally:
+        held.release()

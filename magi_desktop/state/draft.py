@@ -279,13 +279,10 @@ class Draft(QObject):
         )
         return dataclasses.replace(request, output=request.name() + _SUFFIXES[chosen.file_format])
 
-    def take(
-        self, request: GenerationRequest, info: MediaInfo | None = None, *, lock_seed: bool
-    ) -> None:
-        """Compose the same video again.
+    def take(self, request: GenerationRequest, *, lock_seed: bool) -> None:
+        """Compose the same video again; what its reference holds, ``reference_came`` will say.
 
         Args:
-            info: what the request's reference holds; None: ``reference_came`` will say it.
             lock_seed: whether later videos are to have its seed, too; one that is locked stays so.
 
         Raises:
@@ -295,8 +292,8 @@ class Draft(QObject):
         self.set_mode(request.mode)
         self.set_prompt(request.prompt)
         self.set_later_prompts(tuple(p for p in request.prompts if p.chunk > 0))
-        self.set_reference(None if info is None else Reference.of(request, info))
-        if info is None and request.reference is not None:
+        self.set_reference(None)
+        if request.reference is not None:
             self.awaited[request.mode] = request
         locked = lock_seed or self.settings.seed_locked
         values = {f.name: getattr(settings, f.name) for f in dataclasses.fields(settings)}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
 from magi_engine.config.registry import ModelEntry, Release
-from magi_engine.disk import require_room, writing
+from magi_engine.disk import require_room
 from magi_engine.errors import InvalidRequestError
 from magi_engine.fetching import Hashes, together
 from magi_engine.install.fetching import fetch
@@ -18,36 +18,10 @@ from magi_engine.install.hub import RemoteFile, list_part, mirror_of, part_of, r
 from magi_engine.install.links import own_folder, share
 from magi_engine.install.tasks import MARGIN_BYTES, FileProgress
 from magi_engine.install.verifying import Checked, hashing
-from magi_engine.late import filelock
 from magi_engine.weights.manifest import Manifest, Stamp
 from magi_engine.weights.provenance import small_text_encoder_of
 
 _SOURCE_HOST = "https://raw.githubusercontent.com"
-
-
-@contextlib.contextmanager
-def alone(models_dir: Path) -> Iterator[None]:
-    """Keep other programs from changing the same folder of models; a crash lets go of it, too.
-
-    Raises:
-        InvalidRequestError: another one is at it.
-        DiskFullError, OutputError: the folder cannot be written.
-    """
-    lock = filelock.FileLock(models_dir / ".lock")
-    with writing(models_dir):
-        models_dir.mkdir(parents=True, exist_ok=True)
-        try:
-            lock.acquire(timeout=0)
-        except filelock.Timeout as error:
-            raise InvalidRequestError(
-                "Another program is changing {folder} already.",
-                "Wait until it is done, or stop it there.",
-                folder=models_dir,
-            ) from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 @dataclass(frozen=True)

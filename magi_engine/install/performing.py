@@ -10,9 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from magi_engine.config.registry import ModelEntry, Registry
+from magi_engine.disk import alone
 from magi_engine.errors import DownloadError, InvalidRequestError
 from magi_engine.install.adding import add_models, set_mirror
-from magi_engine.install.download import alone, download, remote_files
+from magi_engine.install.download import download, remote_files
 from magi_engine.install.hub import RemoteFile
 from magi_engine.install.importing import import_models
 from magi_engine.install.status import made_bytes, pickles_in, size_on_disk
@@ -82,7 +83,7 @@ class Performer:
             return TaskDone(Message("Models are downloaded from {source}.", source=source))
         if isinstance(task, Make | ShrinkText):
             return TaskDone(self._convert(task))
-        with alone(self._models_dir):
+        with alone(self._models_dir / ".lock"):
             if isinstance(task, Import):
                 return TaskDone(self._import(task.path))
             entry = Registry.load().find(task.model)

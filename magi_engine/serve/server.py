@@ -14,9 +14,9 @@ from typing import Any
 
 import uvicorn
 
+from magi_engine.disk import alone
 from magi_engine.errors import InvalidRequestError, OutputError
 from magi_engine.install.process import InstallProcess
-from magi_engine.late import filelock
 from magi_engine.serve.app import application
 from magi_engine.serve.certificate import Certificate
 from magi_engine.serve.engines import Engines
@@ -71,7 +71,11 @@ def serve(options: ServeOptions, say: Callable[[str], None]) -> None:
         )
     tokens = Tokens(options.token_file)
     options.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = _alone(options.folder)
+    with alone(options.folder / "lock"):  # or others, or a farm, would make the same jobs
+        _serve(options, tokens, say)
+
+
+def _serve(options: ServeOptions, tokens: Tokens, say: Callable[[str], None]) -> None:
     listening = _listen(options.host, options.port)
     # Paths below are relative: they stand in videos and logs, and tell nothing of this machine.
     os.chdir(options.folder)
@@ -113,7 +117,6 @@ def serve(options: ServeOptions, say: Callable[[str], None]) -> None:
         engines.close()
         installer.close()
         listening.close()
-        lock.release()
 
 
 def is_loopback(host: str) -> bool:
@@ -160,20 +163,6 @@ class _Bounded(socket.socket):
             raise ConnectionAbortedError  # as of one that has gone again
         self._inside.append((connection, who))
         return connection, address
-
-
-def _alone(folder: Path) -> filelock.BaseFileLock:
-    """Keeps other servers, and a farm, from making the same jobs; a crash lets go of it, too."""
-    lock = filelock.FileLock(folder / "lock")
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout as error:
-        raise InvalidRequestError(
-            "Another program is changing {folder} already.",
-            "Wait until it is done, or stop it there.",
-            folder=folder,
-        ) from error
-    return lock
 
 
 def _announced(address: str) -> contextlib.AbstractContextManager[None]:

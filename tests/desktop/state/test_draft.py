@@ -111,7 +111,9 @@ def test_a_request_can_be_composed_again(draft: Draft, reference: Reference | No
     )  # fmt: skip
     request = GenerationRequest.from_json(draft.request().to_json())
     again = Draft()
-    again.take(request, None if reference is None else reference.info, lock_seed=True)
+    again.take(request, lock_seed=True)
+    if reference is not None:
+        again.reference_came(request, reference.info)
     assert again.request() == request
     assert again.settings == draft.settings
     assert again.reference == draft.reference
@@ -148,7 +150,9 @@ def test_settings_of_a_video_come_back_without_loss(
         writing=WriteOptions(crf=20, preset="slow", vp9_crf=40, overwrite=True),
         extra={"of_a_newer_program": [1, 2]},
     )
-    draft.take(request, None if reference is None else reference.info, lock_seed=True)
+    draft.take(request, lock_seed=True)
+    if reference is not None:
+        draft.reference_came(request, reference.info)
     again = Draft()
     again.restore(json.loads(json.dumps(draft.to_json())))
     for each in (draft, again):
