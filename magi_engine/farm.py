@@ -294,22 +294,27 @@ class _Front:
         while making is not None and (command := await making.commands.get()) is not None:
             yield command
 
-    def _making(self, job: Job) -> "_Making":
-        return _Making(self, job.about.owner)
+    @contextlib.contextmanager
+    def _making(self, job: Job) -> Iterator["_Making"]:
+        key = secrets.token_hex(16)
+        making = self.making[key] = _Making(self, key, job.about.owner)
+        try:
+            yield making
+        finally:
+            del self.making[key]
+            making.close()
 
 
 class _Making:
     """What makes a job's video: one of the engines."""
 
-    def __init__(self, front: _Front, owner: str) -> None:
-        self._front, self._owner = front, owner
-        self._key = secrets.token_hex(16)
+    def __init__(self, front: _Front, key: str, owner: str) -> None:
+        self._front, self._key, self._owner = front, key, owner
         self._begun = self._cancelled = False
         self.commands = asyncio.Queue[Command | None]()
 
     def generate(self, request: GenerationRequest, preview: bool) -> Iterator[Event]:
         """As ``EngineProcess.generate``."""
-        self._front.making[self._key] = self
         make = self._front.engines.make
         self._response = make.remote(self._key, request, preview, owner=self._owner)
         return self._events()
@@ -338,9 +343,6 @@ class _Making:
                 died = EngineDiedError("The engine that made this is gone.", "Try again.")
                 died.__cause__ = error
                 yield Failed(died, None, 0)
-        finally:
-            self._front.making.pop(self._key, None)
-            self._tell(None)
 
     def _tell(self, command: Command | None) -> None:
         self._front.loop.call_soon_threadsafe(self.commands.put_nowait, command)
