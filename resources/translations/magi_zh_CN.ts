@@ -6998,6 +6998,14 @@
 </context>
 <context>
     <name>Undo</name>
+    <message>
+        <source>composing another video</source>
+        <translation>改为编写另一个视频</translation>
+    </message>
+    <message>
+        <source>changing a queued video</source>
+        <translation>修改队列中的视频</translation>
+    </message>
     <message numerus="yes">
         <source>making %n video(s)</source>
         <translation>
