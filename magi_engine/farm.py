@@ -332,8 +332,9 @@ class _Making:
                 yield Cancelled(None, 0)
                 return
             make = front.engines.make
-            self._response = make.remote(self._key, request, preview, owner=self.owner)
-        yield from self._events(self._response)
+            response = make.remote(self._key, request, preview, owner=self.owner)
+            self._response = response
+        yield from self._events(response)
 
     def control(self, command: Command) -> None:
         """Tell the engine something, if need be once it is there."""
