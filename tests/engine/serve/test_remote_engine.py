@@ -119,11 +119,12 @@ def test_only_a_whole_video_replaces_what_was_there(engine: RemoteEngine, tmp_pa
     path = tmp_path / "a.mp4"
     path.write_bytes(b"an earlier one")
     over = WriteOptions(overwrite=True)
-    for event in engine.generate(small_request(path, seed=31, num_frames=None, writing=over)):
-        if isinstance(event, ChunkReady):
-            engine.control(Cancel())
-    assert isinstance(event, Cancelled)
-    assert event.path == tmp_path / "a-2.mp4"
+    events = engine.generate(small_request(path, seed=31, num_frames=None, writing=over))
+    next(event for event in events if isinstance(event, ChunkReady))
+    engine.control(Cancel())
+    *_, last = events
+    assert isinstance(last, Cancelled)
+    assert last.path == tmp_path / "a-2.mp4"
     assert path.read_bytes() == b"an earlier one"
     *_, last = engine.generate(small_request(path, seed=31, writing=over))
     assert isinstance(last, Finished)
