@@ -261,7 +261,6 @@ class LiveBytes(TorchDispatchMode):
 @pytest.fixture
 def no_garbage_collection() -> Iterator[None]:
     """What is only freed by the collector counts as kept: on a GPU it fills the memory."""
-    gc.collect()
     gc.disable()
     yield
     gc.enable()
