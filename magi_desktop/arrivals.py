@@ -30,6 +30,7 @@ class Arrivals(QObject):
         media_came: path of an image or a video for the reference.
         config_came: path of an official configuration.
         storyboard_came: path of prompts with times.
+        composed: what gives back the draft that was there before settings came.
         seed_locked: every video gets the seed of the settings that came, until it is unlocked.
         hinted: a sentence the user should read.
         refused: a MagiError: it cannot be used.
@@ -39,6 +40,7 @@ class Arrivals(QObject):
     media_came = Signal(object)
     config_came = Signal(object)
     storyboard_came = Signal(object)
+    composed = Signal(object)
     seed_locked = Signal()
     hinted = Signal(str)
     refused = Signal(object)
@@ -79,9 +81,9 @@ class Arrivals(QObject):
         """Compose the settings of a video, perhaps somebody else's, and keep its seed."""
         self._compose(self._checked(request), lock_seed=True)
 
-    def edit(self, request: GenerationRequest) -> None:
-        """Compose again what the user composed."""
-        self._compose(request, lock_seed=False)
+    def edit(self, request: GenerationRequest) -> bool:
+        """Compose again what the user composed; whether that was possible."""
+        return self._compose(request, lock_seed=False)
 
     @Slot(object, object)
     def continue_video(self, path: Path, request: GenerationRequest) -> None:
@@ -117,13 +119,15 @@ class Arrivals(QObject):
         self.refuse(error)
         return dataclasses.replace(request, reference=None, config_path=None)
 
-    def _compose(self, request: GenerationRequest, lock_seed: bool) -> None:
+    def _compose(self, request: GenerationRequest, lock_seed: bool) -> bool:
         """All of it is there at once but the reference, which is read first."""
+        go_back = self._draft.way_back()
         try:
             self._draft.take(request, lock_seed=lock_seed)
         except MagiError as error:  # its model is not known here
             self.refuse(error)
-            return
+            return False
+        self.composed.emit(go_back)
         if request.reference is not None:
             background.run(
                 probe,
@@ -134,3 +138,4 @@ class Arrivals(QObject):
             )
         if lock_seed:
             self.seed_locked.emit()
+        return True

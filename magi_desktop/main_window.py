@@ -212,6 +212,7 @@ class MainWindow(QMainWindow):
         self.progress.direct.chosen.connect(shop.controller.change_prompt)
         self.player.prompt_requested.connect(self.progress.direct.ask)
         self.queue.edit_requested.connect(self.making.edit)
+        self.queue.duplicated.connect(shop.undo.lined_up)
         shop.queue.changed.connect(self._follow_queue)
         shop.library.leaving.connect(self.player.let_go)
         shop.library.settled.connect(self.player.follow)
@@ -226,6 +227,7 @@ class MainWindow(QMainWindow):
         self.prompt.field.paste_requested.connect(self.paste)
         # The next change of the text is what its undo would take back.
         self.prompt.field.textChanged.connect(partial(self.notice.withdraw, "words"))
+        self.arrivals.composed.connect(shop.undo.composed)
         self.arrivals.text_came.connect(self._insert)
         self.arrivals.media_came.connect(lambda path: self.reference.open(path))
         self.arrivals.storyboard_came.connect(self.prompt.later.open_storyboard)

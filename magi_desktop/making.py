@@ -102,6 +102,7 @@ class Making(QObject):
         self._prompt.remember()
         if edited is not None:
             own = {"start": edited.request.start, "only_chunks": edited.request.only_chunks}
+            self._shop.undo.replaced(edited)
             queue.replace(edited.id, dataclasses.replace(request, **own))
         else:
             self._shop.undo.lined_up(self._shop.controller.generate(request, copies))
@@ -175,9 +176,8 @@ class Making(QObject):
     @Slot(object)
     def edit(self, item: QueueItem) -> None:
         """Compose a queued video again; Generate then puts it back in its place."""
-        self._shop.queue.edit(item.id)
-        self._arrivals.edit(item.request)
-        self._say_editing()
+        if self._arrivals.edit(item.request):
+            self._shop.queue.edit(item.id)
 
     def _say_editing(self) -> None:
         self._notice.say(
@@ -196,10 +196,12 @@ class Making(QObject):
 
     @Slot()
     def _follow_queue(self) -> None:
-        queue = self._shop.queue
-        self._shop.draft.set_editing(queue.edited is not None)
+        queue, draft = self._shop.queue, self._shop.draft
         if queue.edited is None:
             self._notice.withdraw("editing")
+        elif not draft.editing:
+            self._say_editing()
+        draft.set_editing(queue.edited is not None)
         if not queue.paused:
             self._notice.withdraw("held")
         if self._failed_id not in [item.id for item in queue.failed]:
@@ -210,8 +212,6 @@ class Making(QObject):
         queue = self._shop.queue
         if queue.paused and len(queue.items) > len(queue.failed):
             self._say_held()
-        if queue.edited is not None:
-            self._say_editing()
 
     def _say_held(self) -> None:
         queue = self._shop.queue

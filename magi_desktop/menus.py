@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication, QEvent, QObject, Slot
-from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
+from PySide6.QtGui import QAction, QKeyEvent, QKeySequence, QTextDocument
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QApplication,
@@ -31,7 +31,7 @@ translate = QCoreApplication.translate
 
 _FIELDS = (QLineEdit, QPlainTextEdit, QAbstractSpinBox)
 _UNDO, _REDO = QKeySequence("Ctrl+Z"), QKeySequence("Ctrl+Shift+Z")
-"""Of the text, in a text field."""
+"""Of the text, in a text field; where it has nothing to undo, of the draft it belongs to."""
 
 
 @dataclass(frozen=True)
@@ -97,14 +97,27 @@ class MenuKeys(QObject):
             self._watched = now
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if (
-            event.type() is QEvent.Type.ShortcutOverride
-            and isinstance(event, QKeyEvent)
-            and QKeySequence(event.keyCombination()) in self._keys
-        ):
-            event.ignore()
-            return True
+        if event.type() is QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent):
+            keys = QKeySequence(event.keyCombination())
+            if keys in self._keys or self._means_draft(watched, keys):
+                event.ignore()
+                return True
         return super().eventFilter(watched, event)
+
+    def _means_draft(self, field: QObject, keys: QKeySequence) -> bool:
+        undo = self._window.workshop.undo
+        if keys == _UNDO:
+            return undo.undoes_draft and not _text_of(field).isUndoAvailable()
+        return keys == _REDO and undo.redoes_draft and not _text_of(field).isRedoAvailable()
+
+
+def _text_of(field: QObject) -> QTextDocument | QLineEdit:
+    """What keeps the history of a field's text."""
+    if isinstance(field, QPlainTextEdit):
+        return field.document()
+    line = field if isinstance(field, QLineEdit) else field.findChild(QLineEdit)
+    assert line is not None  # a number field has one inside
+    return line
 
 
 def make_menus(window: MainWindow) -> Menus:
@@ -159,6 +172,8 @@ def _undo_entries(window: MainWindow) -> list[Entry | QAction | None]:
     redo.setIconText(redo_name)
     undo.setShortcut(_UNDO)
     redo.setShortcuts([_REDO, QKeySequence("Ctrl+Y")])
+    for action in (undo, redo):
+        action.setAutoRepeat(False)
     return [undo, redo]
 
 

@@ -65,7 +65,8 @@ class Workshop(QObject):
             self,
             self.computing,
         )
-        self.undo = Undo(self.library, self.queue, self.controller, self)
+        self.undo = Undo(self.library, self.queue, self.controller, self.draft, self)
+        self.undo.draft_changed.connect(self.read_references)
         self.planner = Planner(
             self.draft,
             self.engine,
@@ -101,8 +102,9 @@ class Workshop(QObject):
         self.updates.start()
         self.read_references()
 
+    @Slot()
     def read_references(self) -> None:
-        """Look at those of the last session, in the background."""
+        """Look at those the draft awaits, in the background."""
         for request in self.draft.awaited.values():
             background.run(
                 probe,

@@ -22,7 +22,8 @@ class DirectLine(QWidget):
     """A line that says from when on, a field for the words, and *next* or *at once*.
 
     It follows the next chunk that has not begun, and holds the prompt that counts there, until
-    something is typed.
+    something is typed; that stays until it is used or Esc is pressed, also when the next video
+    begins.
 
     Signals:
         chosen: a ChangePrompt.
@@ -61,7 +62,7 @@ class DirectLine(QWidget):
         hbox(self, t.SPACE_1).add(
             self.title, (self.text, 3), (self.transition, 1), self.next, self.at_once
         )
-        job.started.connect(self._start)
+        job.started.connect(self._begin)
         job.changed.connect(self._follow)
         self._follow()
 
@@ -88,11 +89,17 @@ class DirectLine(QWidget):
         return max(self._asked, len(self._job.chunks) if first is None else first)
 
     @Slot()
-    def _start(self) -> None:
+    def _begin(self) -> None:
+        """A new job: what was typed and not used yet is still there."""
         self._asked = 0
-        self.text.setModified(False)
-        self.transition.setCurrentIndex(0)
+        if not self.text.isModified():
+            self.transition.setCurrentIndex(0)
         self._follow()
+
+    @Slot()
+    def _start(self) -> None:
+        self.text.setModified(False)
+        self._begin()
 
     @Slot()
     def _follow(self) -> None:

@@ -14,6 +14,7 @@ from magi_engine import atomic
 from magi_engine.config.official import MagiConfig, RuntimeConfig
 from magi_engine.config.registry import ModelEntry, Registry
 from magi_engine.errors import MagiError, OutputError
+from magi_engine.runtime.request.metadata import refusal_of
 from magi_engine.runtime.request.validation import configured, validate
 from magi_engine.weights.layout import entry_paths, find_model
 
@@ -36,14 +37,17 @@ class Imported:
     as_file: bool
 
 
-def read_config(path: Path) -> Imported:
+def read_config(path: Path, trusted: bool = False) -> Imported:
     """Understand an official configuration; reads files.
 
     One for a known model, with nothing in it that settings cannot express, becomes settings of
     that model. Any other is used as it is, with the files it names.
 
+    Args:
+        trusted: the user went to get it: files that it names on another computer are opened.
+
     Raises:
-        MagiError: it is damaged, or the files it names are not here.
+        MagiError: it is damaged, or the files it names are not here, or not to be opened.
     """
     config = MagiConfig.from_json(path)
     entry = _entry_of(config)
@@ -54,6 +58,9 @@ def read_config(path: Path) -> Imported:
         values = {**common, **_values(config, entry), "model": entry.name, "config_path": None}
         if _says_all(values, config, entry):
             return Imported(path.name, values, as_file=False)
+    refusal = refusal_of(runtime.load, runtime.t5_pretrained, runtime.vae_pretrained)
+    if refusal is not None and not trusted:
+        raise refusal
     found = find_model(path)
     return Imported(
         path.name,

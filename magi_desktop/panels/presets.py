@@ -195,7 +195,8 @@ class PresetBar(QWidget):
     @Slot()
     def ask_import(self) -> None:
         """Let the user choose an official configuration."""
-        dialog = file_dialog(self, self.tr("Import a configuration"), self.import_file)
+        take = partial(self.import_file, trusted=True)
+        dialog = file_dialog(self, self.tr("Import a configuration"), take)
         dialog.setNameFilter(self.tr("Official configurations (*.json)"))
         dialog.open()
 
@@ -210,10 +211,17 @@ class PresetBar(QWidget):
         dialog.selectFile(f"{self._draft.settings.model}_config.json")
         dialog.open()
 
-    def import_file(self, path: Path) -> None:
-        """Take over an official configuration, in the background; says what came of it."""
+    def import_file(self, path: Path, trusted: bool = False) -> None:
+        """Take over an official configuration, in the background; says what came of it.
+
+        Args:
+            trusted: the user went to get it; else it opens no file of another computer.
+        """
         background.run(
-            read_config, path, then=self._imported, failed=self.notice.say_error, owner=self
+            *(read_config, path, trusted),
+            then=self._imported,
+            failed=self.notice.say_error,
+            owner=self,
         )
 
     def export_file(self, path: Path) -> None:

@@ -136,6 +136,8 @@ class PromptPanel(QWidget):
     def _draft_changed(self, name: str) -> None:
         if name == "prompt":
             self._show_prompt()
+        if name == "base":  # what was typed before was for another video
+            self.field.document().clearUndoRedoStacks()
         if name in ("prompt", "model", "config_path"):
             self._ask_count()
 

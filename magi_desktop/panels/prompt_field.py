@@ -69,8 +69,9 @@ class PromptField(QPlainTextEdit):
             super().keyPressEvent(event)
 
     def canInsertFromMimeData(self, source: QMimeData) -> bool:
-        """Words only: files and pictures belong to the window, which gets them instead."""
-        return source.hasText() and not source.hasUrls() and not source.hasImage()
+        """Words, also where a picture of them comes along, as from word processors; files and mere
+        pictures belong to the window, which gets them instead."""
+        return source.hasText() and not source.hasUrls()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from PySide6.QtCore import QPoint, Qt, Signal, Slot
 from PySide6.QtGui import QAction, QKeySequence
@@ -36,10 +37,12 @@ class QueuePanel(QWidget):
 
     Signals:
         edit_requested: the QueueItem the user wants to change; ``JobQueue.replace`` takes it.
+        duplicated: ids of copies that were lined up.
         undo_wanted: the user wants back what was removed just now.
     """
 
     edit_requested = Signal(object)
+    duplicated = Signal(list)
     undo_wanted = Signal()
 
     def __init__(self, queue: JobQueue, job: JobState, parent: QWidget | None = None) -> None:
@@ -118,8 +121,8 @@ class QueuePanel(QWidget):
         dialog.setInputMode(QInputDialog.InputMode.IntInput)
         dialog.setIntRange(1, _MOST_COPIES)
         dialog.setIntValue(_USUAL_COPIES)
-        item_id = chosen[0].id
-        dialog.intValueSelected.connect(lambda count: self._queue.duplicate(item_id, count))
+        duplicate = partial(self._queue.duplicate, chosen[0].id)
+        dialog.intValueSelected.connect(lambda count: self.duplicated.emit(duplicate(count)))
         dialog.open()
 
     @Slot()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -120,8 +121,8 @@ class Draft(QObject):
             it has answered again. None: it has not said anything yet.
 
     Signals:
-        changed: name of what changed: ``mode``, ``prompt``, ``reference``, ``plan`` or a field of
-            ``GenerationSettings``.
+        changed: name of what changed: ``mode``, ``prompt``, ``reference``, ``plan``, a field of
+            ``GenerationSettings``, or last of all ``base``: another video is composed.
     """
 
     changed = Signal(str)
@@ -224,9 +225,12 @@ class Draft(QObject):
             if moved:
                 self._base = None
                 settings = _moved_to(own, previous, values)
-        self.settings = settings
+        self._take_settings(settings)
+
+    def _take_settings(self, settings: GenerationSettings) -> None:
+        previous, self.settings = self.settings, settings
         for name in (f.name for f in dataclasses.fields(GenerationSettings)):
-            if getattr(previous, name) != getattr(self.settings, name):
+            if getattr(previous, name) != getattr(settings, name):
                 self.changed.emit(name)
 
     def default(self, name: str) -> Any:
@@ -301,6 +305,24 @@ class Draft(QObject):
         # What it shared with an earlier video belongs to that one, not to what is composed next.
         self._base = dataclasses.replace(request.as_wished(), start=None)
         self.changed.emit("base")
+
+    def way_back(self) -> Callable[[], None]:
+        """What brings back all of it as it is now; what is ``awaited`` then, is to be read."""
+        mode, prompt, later_prompts = self.mode, self.prompt, self.later_prompts
+        references, awaited = dict(self._references), dict(self.awaited)
+        settings, base = self.settings, self._base
+
+        def go_back() -> None:
+            self._references, self.awaited = dict(references), dict(awaited)
+            self.set_mode(mode)
+            self.changed.emit("reference")
+            self.set_prompt(prompt)
+            self.set_later_prompts(later_prompts)
+            self._take_settings(settings)
+            self._base = base
+            self.changed.emit("base")
+
+        return go_back
 
     @property
     def limits(self) -> Message:

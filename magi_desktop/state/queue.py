@@ -114,12 +114,14 @@ class JobQueue(QObject):
         return next((i for i in self._items if i.edited), None)
 
     def edit(self, item_id: str | None) -> None:
-        """Hold an item while the user changes it, instead of any other; None: of no item."""
+        """Hold an item while the user changes it, instead of any other; None: of no item. One that
+        runs, or is gone, is not held."""
         before = self.edited
         if before is not None and before.id != item_id:
             self._set(before.id, edited=False)
-        if item_id is not None:
-            self._set(item_id, edited=True)
+        item = None if item_id is None else self.item(item_id)
+        if item is not None and item.state is not QueueState.RUNNING:
+            self._set(item.id, edited=True)
 
     @property
     def paused(self) -> bool:

@@ -1,4 +1,4 @@
-"""What was done with videos and the queue, to be undone and done again, in order."""
+"""What was done with videos, the queue and the whole draft, to be undone and redone, in order."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtGui import QUndoCommand, QUndoStack
 
 from magi_desktop.state.controller import Controller
+from magi_desktop.state.draft import Draft
 from magi_desktop.state.library import Deletion, Library
-from magi_desktop.state.queue import JobQueue, Removal
+from magi_desktop.state.queue import JobQueue, QueueItem, QueueState, Removal
 
 _MOST_STEPS = 200
 
@@ -31,24 +32,77 @@ class _Step(QUndoCommand):
         self._pushed = True
 
 
+class _DraftStep(_Step):
+    """The draft was another one."""
+
+
 class Undo(QUndoStack):
     """Follows the library and the queue.
 
     Signals:
         stop_wanted: a video that is being made was asked for by what is undone.
+        draft_changed: the draft is another one again; what it awaits is to be read.
     """
 
     stop_wanted = Signal()
+    draft_changed = Signal()
 
     def __init__(
-        self, library: Library, queue: JobQueue, controller: Controller, parent: QObject
+        self,
+        library: Library,
+        queue: JobQueue,
+        controller: Controller,
+        draft: Draft,
+        parent: QObject,
     ) -> None:
         super().__init__(parent)
         self.setUndoLimit(_MOST_STEPS)
         self._library, self._queue, self._controller = library, queue, controller
+        self._draft = draft
         library.deleted.connect(self._deleted)
         queue.removed.connect(self._removed)
 
+    @property
+    def undoes_draft(self) -> bool:
+        """Whether the next step back is one of the draft."""
+        return self.canUndo() and isinstance(self.command(self.index() - 1), _DraftStep)
+
+    @property
+    def redoes_draft(self) -> bool:
+        """Whether the next step forward is one of the draft."""
+        return self.canRedo() and isinstance(self.command(self.index()), _DraftStep)
+
+    @Slot(object)
+    def composed(self, go_back: Callable[[], None]) -> None:
+        """Another video is composed; ``go_back`` gives the draft of before. A queued video that is
+        edited in one of the two is held with it."""
+        edited: str | None = None
+
+        def swap() -> None:
+            nonlocal go_back, edited
+            now = self._queue.edited
+            there = self._draft.way_back(), None if now is None else now.id
+            go_back()
+            self._queue.edit(edited)
+            go_back, edited = there
+            self.draft_changed.emit()
+
+        self.push(_DraftStep(self.tr("composing another video"), swap, swap))
+
+    def replaced(self, item: QueueItem) -> None:
+        """Something else is asked for in a queued video's place."""
+        queue, request = self._queue, item.request
+
+        def swap() -> None:
+            nonlocal request
+            now = queue.item(item.id)
+            if now is not None and now.state is not QueueState.RUNNING:
+                queue.replace(item.id, request)
+                request = now.request
+
+        self.push(_Step(self.tr("changing a queued video"), swap, swap))
+
+    @Slot(list)
     def lined_up(self, item_ids: list[str]) -> None:
         """Videos were asked for. To undo it takes those out of the queue that wait, asks for the
         end of the one that runs, and throws away those that are made."""

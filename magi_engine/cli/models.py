@@ -244,7 +244,11 @@ def _size(size_bytes: int) -> str:
 def _agreed(question: str) -> bool:
     if not sys.stdin.isatty():
         return False
-    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+    try:
+        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:  # Ctrl-D
+        print()
+        return False
 
 
 def _perform(task: Task, models_dir: Path, again: str) -> int:

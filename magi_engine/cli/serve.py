@@ -49,14 +49,15 @@ def add_address_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--token-file", type=Path, metavar="FILE", help="holds the keys; default: in --folder"
     )
-    parser.add_argument(
+    tls = parser.add_mutually_exclusive_group()
+    tls.add_argument(
         "--tls-cert",
         type=Path,
         metavar="FILE",
         help="certificate, in PEM; beyond this machine one is made with OpenSSL if none is given",
     )
     parser.add_argument("--tls-key", type=Path, metavar="FILE", help="its key, in PEM")
-    parser.add_argument(
+    tls.add_argument(
         "--insecure", action="store_true", help="no TLS beyond this machine: anybody can listen in"
     )
     parser.add_argument("--folder", type=Path, metavar="DIR", help="where the videos are kept")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 from collections.abc import Iterator
 from pathlib import Path
 
 from magi_engine.runtime.engine_process import EngineProcess
-from magi_engine.runtime.job.events import Event
-from magi_engine.runtime.process.control import Command
-from magi_engine.runtime.request.request import GenerationRequest
 
 
 class Engines:
@@ -34,37 +32,16 @@ class Engines:
         """Have the first one get ready; the others do when they are needed."""
         self.first.start()
 
-    def one_video(self) -> OneVideo:
+    @contextlib.contextmanager
+    def one_video(self) -> Iterator[EngineProcess]:
         """What makes a video, as many at a time as there are engines."""
-        return OneVideo(self._free)
+        engine = self._free.get()
+        try:
+            yield engine
+        finally:
+            self._free.put(engine)
 
     def close(self) -> None:
         """End them all."""
         for engine in self._engines:
             engine.close()
-
-
-class OneVideo:
-    """Makes one video with an engine that is free; see :class:`.job.Maker`."""
-
-    def __init__(self, free: queue.SimpleQueue[EngineProcess]) -> None:
-        self._free = free
-        self._engine = free.get()
-
-    def generate(self, request: GenerationRequest, preview: bool) -> Iterator[Event]:
-        """As ``EngineProcess.generate``; the engine is free again at its end."""
-        return self._events(self._engine.generate(request, preview))
-
-    def control(self, command: Command) -> None:
-        """As ``EngineProcess.control``."""
-        self._engine.control(command)
-
-    def close(self) -> None:
-        """Do without the video."""
-        self._engine.close()
-
-    def _events(self, events: Iterator[Event]) -> Iterator[Event]:
-        try:
-            yield from events
-        finally:
-            self._free.put(self._engine)

@@ -17,7 +17,6 @@ import json
 import logging
 import shutil
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -230,12 +229,11 @@ class Job:
         self._count = 1_000_000 + max((e["number"] for e in self._events), default=0)
 
     def begin_again(self, takes: TakeStore) -> bool:
-        """Get ready to be gone on with by another engine; may take some seconds.
+        """Get ready to be gone on with by another engine.
 
         Returns:
             Whether it can be, and has not been tried too often.
         """
-        self._save()
         if self.refused is not None or self.deaths[1] >= _MOST_DEATHS:
             return False
         rest = self._directed(self._rest(takes) or self.wished)
@@ -309,15 +307,16 @@ class Job:
             shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
         return dataclasses.replace(event, path=path, frames=frames)
 
-    def _save(self) -> None:
-        """Give what has grown of the video its name."""
+    def save(self, closing: threading.Event) -> None:
+        """Give what has grown of the video its name; may take some seconds, but for ``closing``."""
         # The engine's process outlives the server's by some seconds, and ends the file itself.
         for _ in range(_ORPHAN_TRIES):
             if self.output.exists() or find_growing(self.output) is None:
                 return
             if find_partials(self.output.parent):
                 break
-            time.sleep(_ORPHAN_LOOK_S)
+            if closing.wait(_ORPHAN_LOOK_S):
+                return
         # Where that cannot be seen, the engine had another machine, or a container of another name.
         try:
             if (left := find_growing(self.output)) is not None:

@@ -6,6 +6,7 @@ made then, or whose engine has died, is gone on with behind its last whole chunk
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import logging
@@ -49,7 +50,7 @@ class JobBook:
     """All jobs, and the threads that have them made in their order.
 
     Args:
-        maker_of: what makes a job; asked each time that one begins.
+        maker_of: what makes a job; entered each time that one begins, and left when it is over.
         keep_bytes: what the jobs that have ended may take up; the oldest go.
         log_prompts: whether what is asked for is logged.
         at_once: how many jobs are given to their makers at the same time.
@@ -57,7 +58,7 @@ class JobBook:
 
     def __init__(
         self,
-        maker_of: Callable[[Job], Maker],
+        maker_of: Callable[[Job], contextlib.AbstractContextManager[Maker]],
         uploads: Uploads,
         keep_bytes: int = KEPT_BYTES,
         log_prompts: bool = False,
@@ -69,7 +70,7 @@ class JobBook:
         self._jobs: dict[str, Job] = {}
         self._takes = TakeStore(default_takes_dir())
         self._changed = threading.Condition()
-        self._closed = False
+        self._closing = threading.Event()
         FOLDER.mkdir(exist_ok=True)
         for folder in sorted(FOLDER.iterdir()):
             self._load(folder)
@@ -203,7 +204,7 @@ class JobBook:
     def close(self) -> None:
         """End the threads; jobs under way go on when there is a book again."""
         with self._changed:
-            self._closed = True
+            self._closing.set()
             makers = [job.maker for job in self._jobs.values() if job.maker is not None]
         for maker in makers:
             maker.close()
@@ -253,10 +254,14 @@ class JobBook:
             job.busy = True
         died = job.refused or (_restarted() if job.state == "running" else None)
         try:
-            while not self._closed and job.last is None:
-                if died is not None and not job.begin_again(self._takes):
-                    job.say(Failed(died, None, 0))
-                    break
+            while not self._closing.is_set() and job.last is None:
+                if died is not None:
+                    job.save(self._closing)
+                    if self._closing.is_set():
+                        break
+                    if not job.begin_again(self._takes):
+                        job.say(Failed(died, None, 0))
+                        break
                 died = self._make_on(job)
             if job.last is not None and job.deaths[0]:
                 self._forget_takes_but_one(job)
@@ -271,25 +276,28 @@ class JobBook:
 
     def _make_on(self, job: Job) -> MagiError | None:
         """Have an engine make a job, or what is left of it; returns of what it has died."""
-        with self._changed:
-            maker = job.maker = self._maker_of(job)
-            events = maker.generate(job.request, preview=job.preview)
-            for command in job.commands:
-                maker.control(command)
-        try:
-            for event in events:
-                if isinstance(event, Failed) and isinstance(event.error, EngineDiedError):
-                    return event.error
-                if self._closed and isinstance(event, Cancelled):
-                    break
-                if isinstance(event, PromptChanged):
-                    with self._changed:
-                        job.obeyed(event)
-                job.say(event)
-        finally:
+        with self._maker_of(job) as maker:
             with self._changed:
-                job.maker = None
-        return None if job.last is not None or self._closed else _restarted()
+                if self._closing.is_set():
+                    return None
+                job.maker = maker
+                events = maker.generate(job.request, preview=job.preview)
+                for command in job.commands:
+                    maker.control(command)
+            try:
+                for event in events:
+                    if isinstance(event, Failed) and isinstance(event.error, EngineDiedError):
+                        return event.error
+                    if self._closing.is_set() and isinstance(event, Cancelled):
+                        break
+                    if isinstance(event, PromptChanged):
+                        with self._changed:
+                            job.obeyed(event)
+                    job.say(event)
+            finally:
+                with self._changed:
+                    job.maker = None
+        return None if job.last is not None or self._closing.is_set() else _restarted()
 
     def _forget_takes_but_one(self, job: Job) -> None:
         """Remove the takes of engines that have died over a job: the last one holds their chunks,

@@ -107,6 +107,25 @@ def test_a_picture_that_is_gone_is_not_replaced_by_the_one_before(
     assert (draft.mode, draft.prompt, draft.reference) == (Mode.V2V, "a boat", None)
 
 
+def test_settings_that_came_before_their_picture_was_read_go_and_come_with_it(
+    qtbot: QtBot, tmp_path: Path
+) -> None:
+    draft, (first, second) = Draft(), (image_file(tmp_path / f"{name}.png") for name in "ab")
+    draft.set_reference(Reference(first, probe(first)))
+    arrivals = Arrivals(draft, tmp_path, draft)
+    with qtbot.waitSignal(arrivals.composed) as composed:
+        arrivals.use_settings(_from(second, "a kite"))
+    there = draft.way_back()
+    assert composed.args is not None
+    composed.args[0]()
+    assert (draft.prompt, draft.settings.seed_locked) == ("", False)
+    assert draft.reference is not None
+    assert draft.reference.path == first
+    there()
+    assert (draft.prompt, draft.reference, draft.settings.seed_locked) == ("a kite", None, True)
+    assert draft.awaited[Mode.I2V].reference == str(second)
+
+
 def test_what_is_read_slowly_comes_after_nothing_that_was_wanted_later(
     qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QMainWindow
 from pytestqt.qtbot import QtBot
@@ -11,7 +13,7 @@ from magi_desktop.panels.direct import DirectLine
 from magi_desktop.state.jobs import JobState
 from magi_desktop.widgets.controls import ElidedLabel
 from magi_engine.errors import MagiError
-from magi_engine.runtime.job.events import AtOnce, ChunkState, ChunkStatus, Progress
+from magi_engine.runtime.job.events import AtOnce, ChunkState, ChunkStatus, Finished, Progress
 from magi_engine.runtime.process.control import ChangePrompt
 from magi_engine.runtime.request.request import GenerationRequest, Mode, PromptChange
 from magi_engine.sampling.schedule import Transition
@@ -94,3 +96,30 @@ def test_what_is_directed_follows_the_chunks_that_begin(qtbot: QtBot) -> None:
     begins(2, 3, at_once=AtOnce(3, 0.0))
     qtbot.waitUntil(lambda: not line.next.isEnabled())
     assert not line.at_once.isEnabled()
+
+
+def test_what_was_typed_for_later_is_still_there_when_the_next_video_begins(qtbot: QtBot) -> None:
+    job = JobState()
+    line = DirectLine(job)
+    qtbot.addWidget(line)
+    line.show()
+    prompts = (PromptChange(0, "a red circle"),)
+    wanted = GenerationRequest(Mode.T2V, "pocket", 128, 128, 96, prompts)
+
+    def begin() -> None:
+        job.begin(wanted)
+        job.take(planned(wanted))
+        qtbot.waitUntil(line.next.isEnabled)
+
+    begin()
+    line.ask(3)
+    qtbot.keyClicks(line.text, "a blue square")
+    line.transition.setCurrentIndex(line.transition.findData(Transition.CUT))
+    job.take(Finished(Path("one.mp4"), 96, 1.0))
+    begin()
+    assert (line.title.text(), line.text.text()) == ("From 0:00 on:", "a blue square")
+    with qtbot.waitSignal(line.chosen) as chosen:
+        qtbot.keyClick(line.text, Qt.Key.Key_Return)
+    assert chosen.args == [ChangePrompt(0, "a blue square", Transition.CUT)]
+    begin()
+    assert line.text.text() == "a red circle", "it was used"

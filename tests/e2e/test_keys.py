@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
@@ -16,8 +17,9 @@ from magi_desktop.dialogs.preferences import PreferencesDialog
 from magi_desktop.dialogs.speed import SpeedDialog
 from magi_desktop.dialogs.welcome import WelcomeDialog
 from magi_desktop.state.jobs import Phase
-from magi_engine.runtime.request.request import Mode
+from magi_engine.runtime.request.request import Mode, PromptChange
 from tests.desktop.accessibility import faults
+from tests.desktop.media_files import image_file
 from tests.e2e.conftest import App, Witness
 
 pytestmark = pytest.mark.skipif(shutil.which("xdotool") is None, reason="needs xdotool")
@@ -236,6 +238,54 @@ def test_what_was_deleted_comes_back_with_ctrl_z_outside_of_texts(
     assert window.queue.notice.text == ""
     keyboard.press("ctrl+z")  # the step before: what was asked for last
     app.qtbot.waitUntil(lambda: [item.request.prompt for item in queue.items] == ["one"])
+
+
+def test_what_was_composed_comes_back_whole_with_ctrl_z_also_from_the_prompt(
+    app: App, keyboard: Keyboard, tmp_path: Path
+) -> None:
+    window, queue, draft = app.window, app.workshop.queue, app.workshop.draft
+    queue.set_paused(True)
+    app.short("one", chunks=1)
+    app.generate()
+    window.reference.open(image_file(tmp_path / "kite.png"))
+    app.qtbot.waitUntil(lambda: draft.reference is not None)
+    draft.set(seconds=7.0, seed=11, seed_locked=False)
+    draft.set_later_prompts((PromptChange(2, "a boat"),))
+    window.prompt.field.setFocus()
+    keyboard.press("ctrl+a")
+    keyboard.type("mine")
+
+    def composed() -> tuple[object, ...]:
+        return draft.mode, draft.prompt, draft.later_prompts, draft.settings, draft.reference
+
+    mine = composed()
+    window.queue.select(queue.items[0].id)
+    window.queue.edit()
+    edited = composed()
+    assert edited[:3] == (Mode.T2V, "one", ())
+    window.prompt.field.setFocus()
+    keyboard.type("!")
+    keyboard.press("ctrl+z")
+    assert composed() == edited, "what was typed since is the text's to undo"
+    keyboard.press("ctrl+z")
+    assert composed() == mine
+    assert queue.edited is None
+    assert "editing" not in window.notice.text
+    keyboard.press("ctrl+z", "ctrl+z")
+    assert len(queue.items) == 1, "in a text nothing but the draft is undone"
+    assert composed() == mine
+    keyboard.press("ctrl+shift+z")
+    assert composed() == edited
+    assert queue.edited == queue.items[0]
+    assert "editing" in window.notice.text
+    keyboard.type(" more")
+    app.generate()
+    assert [item.request.prompt for item in queue.items] == ["one more"]
+    window.player.canvas.setFocus()
+    keyboard.press("ctrl+z")
+    assert [item.request.prompt for item in queue.items] == ["one"]
+    keyboard.press("ctrl+shift+z")
+    assert [item.request.prompt for item in queue.items] == ["one more"]
 
 
 def test_the_focus_is_not_lost_to_the_first_tab(app: App, keyboard: Keyboard) -> None:

@@ -59,6 +59,9 @@ def test_the_queue_is_put_in_order_by_keyboard_and_survives_a_restart(
         qtbot.waitUntil(panel.list.hasFocus)
         assert _prompts(app) == ["one", "one", "one", "three", "two"]
         assert len({item.request.seed for item in queue.items[:3]}) == 3
+        app.workshop.undo.undo()
+        assert _prompts(app) == ["one", "three", "two"]
+        app.workshop.undo.redo()
         app.workshop.draft.set_prompt("")
         panel.select(queue.items[3].id)
         qtbot.keyClick(panel.list, Qt.Key.Key_Return)

@@ -30,13 +30,18 @@ def read_request(path: str | Path) -> GenerationRequest:
 
 
 def names_another_computer(request: GenerationRequest) -> InvalidRequestError | None:
-    """What to say of a request that came with a file and names files of another computer.
+    """What to say of a request that came with a file and names files of another computer."""
+    shared = None if request.start is None else request.start.video
+    return refusal_of(request.config_path, request.reference, shared)
+
+
+def refusal_of(*paths: str | None) -> InvalidRequestError | None:
+    """What to say where a file that came from somewhere names files of another computer.
 
     Windows would greet that computer with the user's name and a hash of their password.
     """
-    shared = None if request.start is None else request.start.video
-    for path in (request.config_path, request.reference, shared):
-        if path is not None and str(path).startswith(("//", "\\\\")):
+    for path in paths:
+        if path is not None and len(path) > 1 and set(path[:2]) <= set("/\\"):
             return InvalidRequestError(
                 "The settings name a file on another computer, which is not opened: {path}",
                 "Choose it yourself if you trust it.",

@@ -148,11 +148,15 @@ def _from_csv(text: str) -> Iterator[Shot]:
 
 
 def _shot(time: tuple[str | None, ...], text: str) -> Shot:
-    name, colon, prompt = text.partition(":")
-    transition = _BY_NAME.get(name.strip().lower()) if colon else None
+    transition = _transition_of(text)
     if transition is None:
         return Shot(_seconds(time), text.strip())
-    return Shot(_seconds(time), prompt.strip(), transition)
+    return Shot(_seconds(time), text.partition(":")[2].strip(), transition)
+
+
+def _transition_of(text: str) -> Transition | None:
+    name, colon, _ = text.partition(":")
+    return _BY_NAME.get(name.strip().lower()) if colon else None
 
 
 def _seconds(time: tuple[str | None, ...]) -> float:
@@ -163,10 +167,12 @@ def _seconds(time: tuple[str | None, ...]) -> float:
 
 
 def _named(shot: Shot) -> str:
-    # A prompt may itself begin with the name of a transition.
-    explicit = shot.transition is not Transition.GO_ON or shot.text.partition(":")[0] in _BY_NAME
     text = " ".join(shot.text.split())
-    return f"{shot.transition.value}: {text}" if explicit else text
+    # A prompt may be empty, or itself begin with the name of a transition.
+    is_plain = bool(text) and _transition_of(text) is None
+    if is_plain and shot.transition is Transition.GO_ON:
+        return text
+    return f"{shot.transition.value}: {text}"
 
 
 def _clock(seconds: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,34 @@ def test_a_configuration_with_more_than_settings_is_used_as_a_file(
     assert "used as it is" in wait_for_notice(qtbot, bar)
     assert draft.settings.config_path == str(file)
     assert validate(draft.request(), draft.config).runtime_config.text_scales[1] == 6.0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there it would ask another computer")
+@needs_pocket
+@pytest.mark.parametrize("field", ["load", "t5_pretrained", "vae_pretrained"])
+def test_a_dropped_configuration_opens_no_file_of_another_computer(
+    qtbot: QtBot, bar: PresetBar, draft: Draft, tmp_path: Path, field: str
+) -> None:
+    bar.export_file(tmp_path / "base.json")
+    wait_for_notice(qtbot, bar)
+    data = json.loads((tmp_path / "base.json").read_text(encoding="utf-8"))
+    data["runtime_config"]["text_scales"] = [7.0, 6.0, 5.0, 4.0, 3.0]
+    data["runtime_config"][field] = f"/{data['runtime_config'][field]}"  # here it is there
+    file = tmp_path / "shared_config.json"
+    file.write_text(json.dumps(data))
+    before = draft.settings
+    bar.notice.dismiss()
+    bar.import_file(file)
+    assert data["runtime_config"][field] in wait_for_notice(qtbot, bar)
+    assert "another computer" in bar.notice.text
+    assert draft.settings == before
+    bar.notice.dismiss()
+    bar.ask_import()
+    (dialog,) = bar.findChildren(QFileDialog)
+    dialog.fileSelected.emit(str(file))
+    dialog.close()
+    assert "used as it is" in wait_for_notice(qtbot, bar), "the user went to get it"
+    assert draft.settings.config_path == str(file)
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"model_config": {"num_layers": 3}}'])

@@ -123,11 +123,20 @@ def test_files_and_pictures_are_left_to_the_window(qtbot: QtBot, panel: PromptPa
     files.setUrls([QUrl.fromLocalFile("/tmp/a.png")])
     words.setText("words")
     image.setImageData(QImage(4, 4, QImage.Format.Format_RGB32))
-    assert [panel.field.canInsertFromMimeData(m) for m in (files, words, image)] == [
-        False,
-        True,
-        False,
-    ]
+    takes = [panel.field.canInsertFromMimeData(m) for m in (files, words, image)]
+    assert takes == [False, True, False]
+
+
+def test_of_words_and_their_picture_a_text_field_takes_the_words(
+    qtbot: QtBot, panel: PromptPanel, qapp
+) -> None:
+    both = QMimeData()  # as a word processor copies
+    both.setText("a red ball")
+    both.setHtml("<p>a red ball</p>")
+    both.setImageData(QImage(4, 4, QImage.Format.Format_RGB32))
+    qapp.clipboard().setMimeData(both)
+    qtbot.keyClick(panel.field, Qt.Key.Key_V, CTRL)
+    assert _draft(panel).prompt == "a red ball"
 
 
 def test_pasting_a_picture_asks_the_window(qtbot: QtBot, panel: PromptPanel, qapp) -> None:

@@ -14,6 +14,7 @@ from pytestqt.qtbot import QtBot
 from magi_desktop.engine_thread import EngineThread
 from magi_desktop.settings import Preferences, SettingsFile
 from magi_desktop.state.controller import Controller
+from magi_desktop.state.draft import Draft
 from magi_desktop.state.jobs import JobState, Phase
 from magi_desktop.state.library import Library
 from magi_desktop.state.queue import JobQueue, QueueState
@@ -238,7 +239,7 @@ def test_nothing_begins_once_the_program_closes(desk: Desk, qtbot: QtBot) -> Non
 
 @pytest.fixture
 def undo(desk: Desk) -> Undo:
-    undo = Undo(desk.library, desk.queue, desk.controller, desk.controller)
+    undo = Undo(desk.library, desk.queue, desk.controller, Draft(), desk.controller)
     undo.stop_wanted.connect(desk.controller.stop)
     return undo
 

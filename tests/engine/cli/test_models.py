@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -49,6 +50,24 @@ def test_a_model_comes_is_listed_and_goes(
     assert not (tmp_path / _WEIGHTS).exists()
     assert main(["models", "remove", "pocket", "--yes", *where]) == BAD_INPUT
     assert resource_path("pocket", "vae", "config.json").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals")
+def test_who_ends_the_terminal_at_a_question_has_not_agreed(tmp_path: Path) -> None:
+    link = tmp_path / "models" / _WEIGHTS
+    link.parent.parent.mkdir(parents=True)
+    link.parent.symlink_to(tmp_path, target_is_directory=True)
+    ours, theirs = os.openpty()
+    for action, says in (("remove", "Nothing was removed"), ("download", "has not been accepted")):
+        os.write(ours, b"\4")  # Ctrl-D
+        command = [sys.executable, "-m", "magi_engine", "models", action, _NAME]
+        command += ["--models-dir", str(tmp_path / "models")]
+        done = subprocess.run(command, stdin=theirs, capture_output=True, text=True)
+        assert done.returncode == BAD_INPUT
+        assert says in done.stderr
+    assert link.parent.is_symlink()
+    os.close(ours)
+    os.close(theirs)
 
 
 def test_an_official_folder_is_added_and_checked(

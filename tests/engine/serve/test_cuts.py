@@ -11,7 +11,9 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -251,7 +253,7 @@ def test_who_kills_every_engine_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    book = JobBook(lambda job: _Dying(), Uploads(10**6, 10**6), 10**9)
+    book = JobBook(lambda job: nullcontext(_Dying()), Uploads(10**6, 10**6), 10**9)
     job, _ = book.add("me", small_request(Path("a.mp4")).to_json(), "12" * 16, False)
     ended = threading.Event()
     job.listen(lambda: job.last and ended.set())
@@ -280,7 +282,7 @@ def test_a_prompt_is_in_force_once_and_where_it_was_when_an_engine_dies(
     """Told again, it would be that of the next chunk, with another cut in front."""
     monkeypatch.chdir(tmp_path)
     maker = _DyingOnce()
-    book = JobBook(lambda job: maker, Uploads(10**6, 10**6), 10**9)
+    book = JobBook(lambda job: nullcontext(maker), Uploads(10**6, 10**6), 10**9)
     job, _ = book.add("me", small_request(Path("a.mp4")).to_json(), "12" * 16, False)
     ended = threading.Event()
     job.listen(lambda: job.last and ended.set())
@@ -345,15 +347,9 @@ def test_a_job_is_deleted_while_its_orphan_still_ends(
 ) -> None:
     """The engine of a server that was killed outlives it by a moment; the others are made then."""
     monkeypatch.chdir(tmp_path)
-    folder = FOLDER / ("ab" * 16)
-    folder.mkdir(parents=True)
-    about = JobAbout("me", small_request(Path("a.mp4")).to_json(), "12" * 16, 1.0)
-    (folder / "job.json").write_text(json.dumps(dataclasses.asdict(about)))
-    (folder / "events.jsonl").write_text('{"number": 1, "event": "stage"}\n')
-    part = part_path(folder / "video.mp4", ".mp4")
-    part.touch()
+    part = _orphaned()
     engine = EngineProcess()
-    book = JobBook(lambda job: engine, Uploads(10**6, 10**6), 10**9)
+    book = JobBook(lambda job: nullcontext(engine), Uploads(10**6, 10**6), 10**9)
     (job,) = book.of("me")
     deleting = threading.Thread(target=book.remove, args=(job,))
     deleting.start()
@@ -361,8 +357,35 @@ def test_a_job_is_deleted_while_its_orphan_still_ends(
     part.unlink(missing_ok=True)
     deleting.join()
     assert book.of("me") == []
-    assert not folder.exists()
+    assert not part.parent.exists()
     book.close()
+
+
+def test_a_server_that_ends_waits_for_no_orphan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It took a minute, and then the orphan's file was taken from it."""
+    monkeypatch.chdir(tmp_path)
+    part = _orphaned()
+    book = JobBook(lambda job: nullcontext(_Dying()), Uploads(10**6, 10**6), 10**9)
+    (job,) = book.of("me")
+    while not job.busy:
+        time.sleep(0.01)
+    book.close()
+    assert part.exists()
+    assert job.last is None, "it is gone on with after the next start"
+
+
+def _orphaned() -> Path:
+    """A job of a server that was killed; returns what its engine, this process, still writes."""
+    folder = FOLDER / ("ab" * 16)
+    folder.mkdir(parents=True)
+    about = JobAbout("me", small_request(Path("a.mp4")).to_json(), "12" * 16, 1.0)
+    (folder / "job.json").write_text(json.dumps(dataclasses.asdict(about)))
+    (folder / "events.jsonl").write_text('{"number": 1, "event": "stage"}\n')
+    part = part_path(folder / "video.mp4", ".mp4")
+    part.touch()
+    return part
 
 
 def test_what_a_container_of_another_name_began_is_kept(
@@ -383,7 +406,7 @@ def test_what_a_container_of_another_name_began_is_kept(
     job = Job(
         folder.name, JobAbout("me", "{}", "12" * 16, 1.0), small_request(folder / "video.mp4")
     )
-    job._save()
+    job.save(threading.Event())
     assert [path.name for path in folder.iterdir()] == ["video.mp4"]
     assert probe(folder / "video.mp4").frame_count == 24
 

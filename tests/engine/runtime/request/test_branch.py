@@ -69,7 +69,9 @@ def test_a_job_that_was_interrupted_is_found_again(earlier: Earlier, tmp_path: P
     assert Earlier.unfinished(longer, store) is None, "damaged"
 
 
-@pytest.mark.parametrize("video", [r"\\other\share\video.mp4", "//other/share/video.mp4"])
+@pytest.mark.parametrize(
+    "video", [r"\\other\share\video.mp4", "//other/share/video.mp4", r"\/other\share\video.mp4"]
+)
 def test_a_shared_video_on_another_computer_is_named(earlier: Earlier, video: str) -> None:
     own = earlier.redone(1)
     assert names_another_computer(own) is None

@@ -27,6 +27,10 @@ SHOTS = [
     Shot(4.0, "a blue cube, “quick”, slides", Transition.NEW_ONE),
     Shot(8.5, "圆 in a storm: waves", Transition.CUT),
     Shot(3700.25, "cut: a word that is a name too"),
+    Shot(3704.0, "New One: in any letters"),
+    Shot(3708.0, "cut it in two"),
+    Shot(3712.0, ""),
+    Shot(3716.0, "", Transition.CUT),
 ]
 
 
