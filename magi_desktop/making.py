@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from functools import partial
 
-from PySide6.QtCore import QObject, Qt, Signal, Slot
+from PySide6.QtCore import QObject, Qt, Signal, SignalInstance, Slot
 from PySide6.QtWidgets import QMessageBox, QWidget
 
 from magi_desktop.arrivals import Arrivals
@@ -135,16 +135,29 @@ class Making(QObject):
                 stop,
             )
 
-    def ask_to_end(self, text: str, detail: str, verb: str, then: Callable[[], None]) -> None:
-        """Ask before the running video is ended; keeping on is what Enter and Esc mean."""
+    def ask_to_end(
+        self,
+        text: str,
+        detail: str,
+        verb: str,
+        then: Callable[[], None],
+        keep_verb: str = "",
+        over: SignalInstance | None = None,
+    ) -> None:
+        """Ask before something is ended; keeping on is what Enter and Esc mean.
+
+        Args:
+            keep_verb, over: words for that, and what ends by itself; by default the running video.
+        """
         box = self._box(text, detail)
         stop = box.addButton(verb, QMessageBox.ButtonRole.AcceptRole)
-        keep = box.addButton(self.tr("Keep making it"), QMessageBox.ButtonRole.RejectRole)
+        keep_verb = keep_verb or self.tr("Keep making it")
+        keep = box.addButton(keep_verb, QMessageBox.ButtonRole.RejectRole)
         box.setDefaultButton(keep)
         box.setEscapeButton(keep)
         stop.clicked.connect(then)
-        # A video that ends by itself leaves nothing to ask.
-        self._shop.job.ended.connect(box.close)
+        # What has ended by itself leaves nothing to ask.
+        (over or self._shop.job.ended).connect(box.close)
         box.open()
 
     def _ask_without_prompt(self, copies: int, only_chunks: int | None) -> None:

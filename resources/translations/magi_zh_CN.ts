@@ -1443,6 +1443,22 @@
         <translation>模型未能准备好</translation>
     </message>
     <message>
+        <source>A video is being exported.</source>
+        <translation>正在导出视频。</translation>
+    </message>
+    <message>
+        <source>If you quit now, nothing of it is kept.</source>
+        <translation>现在退出的话，不会保留任何导出内容。</translation>
+    </message>
+    <message>
+        <source>Keep exporting</source>
+        <translation>继续导出</translation>
+    </message>
+    <message>
+        <source>Nothing is kept of the export that is under way.</source>
+        <translation>正在进行的导出不会保留。</translation>
+    </message>
+    <message>
         <source>A video is being made.</source>
         <translation>正在生成视频。</translation>
     </message>
