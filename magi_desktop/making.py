@@ -63,6 +63,8 @@ class Making(QObject):
         shop.models.changed.connect(self._follow_models)
         shop.controller.failed.connect(self._job_failed)
         shop.undo.stop_wanted.connect(self.stop)
+        dialogs.wanted.connect(self.line_up)
+        dialogs.variations_wanted.connect(self.vary)
         arrivals.seed_locked.connect(self._say_seed_locked)
         prompt.later.taken.connect(self._say_storyboard)
 
@@ -106,20 +108,28 @@ class Making(QObject):
             queue.replace(edited.id, dataclasses.replace(request, **own))
         else:
             self._shop.undo.lined_up(self._shop.controller.generate(request, copies))
-        if queue.paused:
-            self._say_held()
-        if only_chunks is not None:
+        if only_chunks is None:
+            self._show_lined_up(copies)
+        else:
             self._dialogs.audition()
-        elif copies > 1 or self._shop.job.phase.active:
-            self.queue_wanted.emit()
+
+    @Slot(object, int)
+    def line_up(self, request: GenerationRequest, copies: int) -> None:
+        """Make videos that are not the draft's; more than one differ in their seeds."""
+        self._shop.undo.lined_up(self._shop.controller.generate(request, copies))
+        self._show_lined_up(copies)
 
     @Slot(object, int)
     def vary(self, request: GenerationRequest, count: int) -> None:
         """Make a video so many times more, with other seeds."""
         self._shop.undo.lined_up(self._shop.controller.vary(request, count))
+        self._show_lined_up(count)
+
+    def _show_lined_up(self, count: int) -> None:
         if self._shop.queue.paused:
             self._say_held()
-        self.queue_wanted.emit()
+        if count > 1 or self._shop.job.phase.active:
+            self.queue_wanted.emit()
 
     @Slot()
     def stop(self) -> None:

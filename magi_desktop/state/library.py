@@ -230,7 +230,7 @@ class Library(QObject):
             self._pool.run(_restore, deletion, then=self._take_restored)
 
     def close(self) -> None:
-        """Finish what was asked for, and only begin no look any more; blocks for a moment."""
+        """Finish what was asked for, and look at nothing any more; blocks for a moment."""
         self.thumbnails.close()
         for look in self._looks:
             look.cancel()

@@ -205,9 +205,21 @@
         <translation>继续哪一个？</translation>
     </message>
     <message numerus="yes">
+        <source>%n video(s) deleted.</source>
+        <translation>
+            <numerusform>已删除 %n 个视频。</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
         <source>%n more being made</source>
         <translation>
             <numerusform>还有 %n 个正在生成</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n more wait: the queue is held.</source>
+        <translation>
+            <numerusform>还有 %n 个在等待：队列已暂停。</numerusform>
         </translation>
     </message>
     <message>
