@@ -3694,6 +3694,10 @@
         <translation>请等其中一些完成。</translation>
     </message>
     <message>
+        <source>Waiting for its turn on the other computer</source>
+        <translation>正在另一台电脑上排队</translation>
+    </message>
+    <message>
         <source>Waiting for the other computer</source>
         <translation>正在等待另一台电脑</translation>
     </message>
