@@ -12,6 +12,7 @@ from magi_engine.errors import (
     DISK_FULL,
     DiskFullError,
     InvalidRequestError,
+    MagiError,
     OutputError,
     in_use_error,
     is_in_use,
@@ -73,8 +74,11 @@ def writing(target: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def alone(lock: Path) -> Iterator[None]:
+def alone(lock: Path, taken: MagiError | None = None) -> Iterator[None]:
     """Keep other programs from changing the folder that ``lock`` is in; a crash lets go of it, too.
+
+    Args:
+        taken: what is raised if another one is at it; None: an error that says so.
 
     Raises:
         InvalidRequestError: another one is at it.
@@ -86,7 +90,7 @@ def alone(lock: Path) -> Iterator[None]:
         try:
             held.acquire(timeout=0)
         except filelock.Timeout as error:
-            raise InvalidRequestError(
+            raise taken or InvalidRequestError(
                 "Another program is changing {folder} already.",
                 "Wait until it is done, or stop it there.",
                 folder=folder,

@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import os
 import secrets
+import threading
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import CancelledError
 from pathlib import Path
@@ -22,7 +23,7 @@ from ray import serve
 from ray.exceptions import RayError
 from ray.serve.config import AutoscalingConfig, RequestRouterConfig
 from ray.serve.exceptions import RayServeException, RequestCancelledError
-from ray.serve.handle import DeploymentHandle
+from ray.serve.handle import DeploymentHandle, DeploymentResponseGenerator
 from ray.serve.request_router import PendingRequest, ReplicaID, RequestRouter, RunningReplica
 from starlette.types import ASGIApp
 
@@ -69,12 +70,12 @@ class FarmOptions(BaseModel):
     folder: Path = Field(default_factory=default_serve_dir)
     token_file: Path | None = None
     models_dir: Path | None = None
-    cards: int = 1
-    cpus: int = 1
+    cards: int = Field(1, ge=0)
+    cpus: int = Field(1, ge=0)
     engines_min: int = 1
     engines_max: int = 32
-    idle_s: float = 600.0
-    most_each: int = 0
+    idle_s: float = Field(600.0, ge=0)
+    most_each: int = Field(0, ge=0)
     log_prompts: bool = False
 
     @property
@@ -106,7 +107,6 @@ def app(options: FarmOptions) -> serve.Application:
         max_ongoing_requests=1 + _MOST_QUESTIONS,
         request_router_config=RequestRouterConfig(
             request_router_class=FairRouter,
-            request_router_kwargs={"most_each": options.most_each},
         ),
         health_check_timeout_s=60.0,
         graceful_shutdown_timeout_s=_PATIENCE_S,
@@ -127,9 +127,8 @@ class FairRouter(RequestRouter):
     """Sends every video to an engine without one, in turns: first whose videos are being made by
     the fewest engines, then who has waited longest. Questions go to any engine."""
 
-    def initialize_state(self, most_each: int = 0) -> None:
+    def initialize_state(self) -> None:
         """Called by Ray Serve once."""
-        self._most_each = most_each
         self._made: dict[str, tuple[ReplicaID, str]] = {}
         """Videos that are being made, by their requests: where, and for whom."""
 
@@ -181,10 +180,7 @@ class FairRouter(RequestRouter):
 
         waiting = [r for r in self._pending_requests_to_fulfill if not r.future.done()]
         waiting = [r for r in waiting if _owner(r) is not None]
-        first = min(waiting, key=turn, default=None)
-        if first is None or (self._most_each and turn(first)[0] >= self._most_each):
-            return None
-        return first
+        return min(waiting, key=turn, default=None)
 
 
 def _owner(request: PendingRequest) -> str | None:
@@ -278,7 +274,11 @@ class _Front:
         self._lock.acquire()  # once the front before is gone
         self.loop = asyncio.get_running_loop()
         self.engines = engines.options(stream=True)
+        self._most_each = options.most_each
         self.making: dict[str, _Making] = {}
+        """The videos that are wanted now, in their order."""
+        self.turns = threading.Condition()
+        """Guards that, and tells of every change."""
         uploads = Uploads()
         book = JobBook(self._making, uploads, log_prompts=options.log_prompts, at_once=_MOST_JOBS)
         installer = InstallProcess(options.models_dir, log_file=Path("install.log").absolute())
@@ -297,33 +297,52 @@ class _Front:
     @contextlib.contextmanager
     def _making(self, job: Job) -> Iterator["_Making"]:
         key = secrets.token_hex(16)
-        making = self.making[key] = _Making(self, key, job.about.owner)
+        with self.turns:
+            making = self.making[key] = _Making(self, key, job.about.owner)
         try:
             yield making
         finally:
-            del self.making[key]
             making.close()
+            with self.turns:
+                del self.making[key]
+                self.turns.notify_all()
+
+    def has_turn(self, making: "_Making") -> bool:
+        """Whether a video is among as many as its key may have made at a time. Those that are not
+        are not asked for: Ray Serve would start engines for them."""
+        own = [other for other in self.making.values() if other.owner == making.owner]
+        return not self._most_each or making in own[: self._most_each]
 
 
 class _Making:
     """What makes a job's video: one of the engines."""
 
     def __init__(self, front: _Front, key: str, owner: str) -> None:
-        self._front, self._key, self._owner = front, key, owner
+        self._front, self._key, self.owner = front, key, owner
         self._begun = self._cancelled = False
+        self._response: DeploymentResponseGenerator[Event] | None = None
         self.commands = asyncio.Queue[Command | None]()
 
     def generate(self, request: GenerationRequest, preview: bool) -> Iterator[Event]:
         """As ``EngineProcess.generate``."""
-        make = self._front.engines.make
-        self._response = make.remote(self._key, request, preview, owner=self._owner)
-        return self._events()
+        front = self._front
+        with front.turns:
+            front.turns.wait_for(lambda: self._cancelled or front.has_turn(self))
+            if self._cancelled:
+                yield Cancelled(None, 0)
+                return
+            make = front.engines.make
+            response = make.remote(self._key, request, preview, owner=self.owner)
+            self._response = response
+        yield from self._events(response)
 
     def control(self, command: Command) -> None:
         """Tell the engine something, if need be once it is there."""
         if isinstance(command, Cancel):
-            self._cancelled = True
-            if not self._begun:
+            with self._front.turns:
+                self._cancelled = True
+                self._front.turns.notify_all()
+            if self._response is not None and not self._begun:
                 self._response.cancel()
         self._tell(command)
 
@@ -331,9 +350,9 @@ class _Making:
         """Do without the video."""
         self._tell(None)
 
-    def _events(self) -> Iterator[Event]:
+    def _events(self, response: Iterator[Event]) -> Iterator[Event]:
         try:
-            for event in self._response:
+            for event in response:
                 self._begun = True
                 yield event
         except _FAILURES as error:

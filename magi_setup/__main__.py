@@ -49,7 +49,12 @@ def main(arguments: Sequence[str], bundle_folder: Path, launcher: tuple[str, ...
     environments = Environments(places.environments)
     if arguments[:1] == ["--magi"]:
         return _command_line(environments.current, list(arguments[1:]))
-    wishes = _parser().parse_args(arguments)
+    parser = _parser()
+    wishes = parser.parse_args(arguments)
+    if wishes.also and not wishes.remove:
+        parser.error("--also and --everything are for --remove")
+    if wishes.flavor is not None and not wishes.unattended:
+        parser.error("--flavor is for --unattended")
     if wishes.remove:
         return _clean_up(partial(remove, environments, places, parse_kinds(wishes.also)))
     if wishes.where:

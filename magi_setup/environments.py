@@ -22,9 +22,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import filelock
-
 from magi_desktop.set_up import IN_USE_NAME, RECORD_NAME
+from magi_engine import disk
 from magi_engine.atomic import write_text
 from magi_setup.errors import BusyError
 from magi_setup.windows_python import PACKAGES
@@ -217,23 +216,15 @@ class Environments:
         finished = [p for p in self._all() if Environment(p).record is not None]
         return max(map(Environment, finished), key=lambda e: _number(e.folder), default=None)
 
-    @contextlib.contextmanager
-    def alone(self) -> Iterator[None]:
+    def alone(self) -> contextlib.AbstractContextManager[None]:
         """Only one process at a time changes what is here.
 
         Raises:
             BusyError: another one does.
+            DiskFullError, OutputError: the folder cannot be written.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(self.folder / "lock")
-        try:
-            lock.acquire(timeout=0)
-        except filelock.Timeout as error:
-            raise BusyError("The set-up runs already.", "Wait until it has finished.") from error
-        try:
-            yield
-        finally:
-            lock.release()
+        busy = BusyError("The set-up runs already.", "Wait until it has finished.")
+        return disk.alone(self.folder / "lock", busy)
 
     def new(self, version: str, flavor: str) -> Environment:
         """A folder for the next one; what an interrupted attempt left is removed."""

@@ -20,4 +20,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "Takes the options of 'magi generate'.",
     )
     generate.add_options(parser)
-    parser.set_defaults(prompt=PROMPT, seconds=SECONDS, seed=SEED)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Generate it, with whatever else was chosen; returns the exit code."""
+    if args.like is None:
+        prompt = PROMPT if args.storyboard is None else None
+        for name, usual in (("prompt", prompt), ("seconds", SECONDS), ("seed", SEED)):
+            if getattr(args, name) is None:
+                setattr(args, name, usual)
+    return generate.run(args)

@@ -23,10 +23,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "Everything is tried out, nothing is changed.",
     )
     parser.add_argument("--json", action="store_true", help="for other programs")
-    parser.add_argument(
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
         "--models-dir", type=Path, metavar="DIR", help="where downloaded models are kept"
     )
-    parser.add_argument(
+    what.add_argument(
         "--attention",
         action="store_true",
         help="measure every way to compute attention, and remember which one is fastest",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from magi_engine.config.places import default_remote_dir, default_serve_dir, default_takes_dir
+from magi_engine.errors import InvalidRequestError
 from magi_engine.takes.store import Takes, TakeStore
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def engine_of(args: argparse.Namespace) -> Iterator[Engine | RemoteEngine]:
     Raises:
         InvalidRequestError: the address or the key is none.
     """
-    if args.engine is None:
+    if _is_here(args):
         from magi_engine.runtime.engine import Engine
 
         yield Engine(args.models_dir)
@@ -52,7 +53,7 @@ def engine_of(args: argparse.Namespace) -> Iterator[Engine | RemoteEngine]:
 @contextlib.contextmanager
 def takes_of(args: argparse.Namespace) -> Iterator[Takes]:
     """The takes that go with it; as :func:`engine_of`, without PyTorch."""
-    if args.engine is None:
+    if _is_here(args):
         yield TakeStore(default_takes_dir())
         return
     engine = _remote_engine(args)
@@ -60,6 +61,17 @@ def takes_of(args: argparse.Namespace) -> Iterator[Takes]:
         yield engine.takes
     finally:
         engine.close()
+
+
+def _is_here(args: argparse.Namespace) -> bool:
+    """Raises: InvalidRequestError: an option is for an engine elsewhere."""
+    if args.engine is None and args.token_file is not None:
+        raise InvalidRequestError("A key is for an engine elsewhere.", "Give its --engine, too.")
+    if args.engine is not None and args.models_dir is not None:
+        raise InvalidRequestError(
+            "The models of another machine's engine are there.", "Leave --models-dir out."
+        )
+    return args.engine is None
 
 
 def _remote_engine(args: argparse.Namespace) -> RemoteEngine:

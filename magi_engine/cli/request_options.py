@@ -12,13 +12,14 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from magi_engine.config.official import SHORTCUT_MODES
+from magi_engine.config.official import SHORTCUT_MODES, MagiConfig
 from magi_engine.config.registry import model_config
 from magi_engine.errors import InvalidRequestError
 from magi_engine.media.clips import ClipPart
 from magi_engine.media.fit import CropBox, FitPolicy
 from magi_engine.media.targets import check_target, free_name, output_suffix
 from magi_engine.media.writer import PRESETS, WriteOptions
+from magi_engine.messages import Message
 from magi_engine.runtime.machine.devices import ATTENTIONS, DTYPES
 from magi_engine.runtime.planning.plan import timing_of
 from magi_engine.runtime.request.length import frames_for
@@ -31,6 +32,7 @@ from magi_engine.runtime.request.request import (
 )
 from magi_engine.runtime.request.storyboard import prompts_of, read_storyboard
 from magi_engine.runtime.request.validation import validate
+from magi_engine.sampling.schedule import goes_in_groups
 
 _SEEDS = 2**31
 _SAME_NAME = (
@@ -38,6 +40,7 @@ _SAME_NAME = (
     *("device", "dtype", "attention", "cards"),
 )
 """Options that are fields of the request as they are."""
+_GUIDANCE = ("text_scales", "prev_chunk_scales", "cfg_t_range")
 
 
 def add_request_options(parser: argparse.ArgumentParser) -> None:
@@ -276,8 +279,32 @@ def build_request(args: argparse.Namespace) -> GenerationRequest:
     request = dataclasses.replace(request, output=output)
     output_suffix(Path(output))
     check_target(Path(output), request.writing.overwrite)
-    validate(request, config)
+    _refuse_idle_options(args, request, validate(request, config))
     return request
+
+
+def _refuse_idle_options(
+    args: argparse.Namespace, request: GenerationRequest, config: MagiConfig
+) -> None:
+    """Raises: InvalidRequestError: one was given that would change nothing."""
+    suffix = output_suffix(Path(request.output or ""))
+    distilled = config.engine_config.distill
+    for names, counts, what in (
+        (("fit", "crop"), request.mode is not Mode.T2V, "--image, --video"),
+        (("clip",), request.mode is Mode.V2V, "--video"),
+        (("crf",), suffix in (".mp4", ".webm"), "MP4, WebM"),
+        (("preset",), suffix == ".mp4", "MP4"),
+        (_GUIDANCE, not distilled, Message("base models, which are guided")),
+        (("shortcut_mode",), goes_in_groups(config.runtime_config.num_steps), Message("12 steps")),
+    ):
+        for name in names:
+            if getattr(args, name) is not None and not counts:
+                raise InvalidRequestError(
+                    "{option} does nothing here: it is for {what}.",
+                    "Leave it out.",
+                    option=f"--{name.replace('_', '-')}",
+                    what=what,
+                )
 
 
 def _absolute(path: str | None) -> str | None:

@@ -28,7 +28,7 @@ _PATIENCE_S = 10.0
 
 def add_display_options(parser: argparse.ArgumentParser) -> None:
     """Options about what is shown while it runs."""
-    group = parser.add_argument_group("display")
+    group = parser.add_argument_group("display").add_mutually_exclusive_group()
     group.add_argument(
         "--json", action="store_true", help="write one JSON object per event to standard output"
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from magi_engine.cli.exit_codes import DONE
 from magi_engine.config.places import default_serve_dir
+from magi_engine.disk import writing
 from magi_engine.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -49,14 +50,15 @@ def add_address_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--token-file", type=Path, metavar="FILE", help="holds the keys; default: in --folder"
     )
-    parser.add_argument(
+    tls = parser.add_mutually_exclusive_group()
+    tls.add_argument(
         "--tls-cert",
         type=Path,
         metavar="FILE",
         help="certificate, in PEM; beyond this machine one is made with OpenSSL if none is given",
     )
     parser.add_argument("--tls-key", type=Path, metavar="FILE", help="its key, in PEM")
-    parser.add_argument(
+    tls.add_argument(
         "--insecure", action="store_true", help="no TLS beyond this machine: anybody can listen in"
     )
     parser.add_argument("--folder", type=Path, metavar="DIR", help="where the videos are kept")
@@ -64,6 +66,14 @@ def add_address_options(parser: argparse.ArgumentParser) -> None:
         "--models-dir", type=Path, metavar="DIR", help="where downloaded models are kept"
     )
     parser.add_argument("--log-prompts", action="store_true", help="log what is asked for, too")
+
+
+def folder_of(args: argparse.Namespace) -> Path:
+    """The folder of the server, made if it is not there. Raises: OutputError: it cannot be."""
+    folder = (args.folder or default_serve_dir()).absolute()
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
 
 
 def certificate_of(args: argparse.Namespace, folder: Path) -> Certificate | None:
@@ -93,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
         raise InvalidRequestError("That is no number of engines.", "Write --engines 2.")
     from magi_engine.serve.server import ServeOptions, serve
 
-    folder = (args.folder or default_serve_dir()).absolute()
+    folder = folder_of(args)
     options = ServeOptions(
         host=args.host,
         port=args.port,

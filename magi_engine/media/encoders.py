@@ -115,8 +115,9 @@ def _x264(options: WriteOptions) -> Mapping[str, str]:
 
 
 def _nvenc(options: WriteOptions) -> Mapping[str, str] | None:
-    # Lossless; here a zero would mean "by itself".
-    if options.crf == 0 or not _has_nvidia_driver():
+    # Lossless, where a zero would mean "by itself" here; or an effort that only x264 knows.
+    is_for_x264 = options.crf == 0 or options.preset != WriteOptions.preset
+    if is_for_x264 or not _has_nvidia_driver():
         return None
     return {
         "preset": "p5",

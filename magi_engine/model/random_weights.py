@@ -25,12 +25,12 @@ def random_dit(config: ModelConfig, device: torch.device, fp8: bool = True) -> V
     with torch.device("meta"):
         dit = VideoDiT(config, fp8=fp8)
     dit = dit.to_empty(device=device)
-    torch.manual_seed(0)
+    generator = torch.Generator(device).manual_seed(0)
     with torch.no_grad():
         for name, tensor in dit.state_dict().items():
             kind = name.rsplit(".", 1)[-1]
             if tensor.dtype is E4M3:
-                rows = torch.randn(tensor.shape, device=device, dtype=torch.bfloat16)
+                rows = torch.empty_like(tensor, dtype=torch.bfloat16).normal_(generator=generator)
                 tensor.copy_((rows * 64).to(E4M3))
             elif kind == "weight_scale":
                 size = dit.get_buffer(name.removesuffix("_scale")).shape[-1]
@@ -38,7 +38,7 @@ def random_dit(config: ModelConfig, device: torch.device, fp8: bool = True) -> V
             elif kind in ("input_scale", "smooth_scale"):
                 tensor.fill_(0.02)
             elif tensor.dim() > 1:
-                tensor.normal_(std=tensor[0].numel() ** -0.5)
+                tensor.normal_(std=tensor[0].numel() ** -0.5, generator=generator)
             elif name == "rope.bands":
                 count = len(tensor)
                 tensor.copy_(10000 ** (-torch.arange(count, device=device) / count))
@@ -50,8 +50,15 @@ def random_dit(config: ModelConfig, device: torch.device, fp8: bool = True) -> V
 
 
 def random_vae(config: VaeConfig, device: torch.device, dtype: torch.dtype) -> ViTVAE:
-    """An autoencoder as PyTorch initialises it."""
-    torch.manual_seed(0)
-    with device:
+    """An autoencoder whose activations stay of order one."""
+    with torch.device("meta"):
         vae = ViTVAE(config)
+    vae = vae.to_empty(device=device)
+    generator = torch.Generator(device).manual_seed(0)
+    with torch.no_grad():
+        for name, tensor in vae.named_parameters():
+            if tensor.dim() > 1:
+                tensor.normal_(std=tensor[0].numel() ** -0.5, generator=generator)
+            else:
+                tensor.fill_(1.0 if name.endswith("weight") else 0.0)
     return vae.to(dtype).eval().requires_grad_(False)

@@ -334,7 +334,9 @@ class RemoteJob:
             self._fetch(f"/v1/jobs/{job_id}/files/{index}", target, int(file["bytes"]))
         if self.left:  # then the next session finds it, and says so
             raise Unreachable("The program is closing.")
-        target = output if request.writing.overwrite and not folder else free_name(output)
+        is_whole = about["last"]["event"] == Finished.kind  # else it replaces nothing, as here
+        replaces = request.writing.overwrite and is_whole and not folder
+        target = output if replaces else free_name(output)
         try:
             grown.unlink(missing_ok=True)
             if _are_same(part, output):  # put there by a session that could not say so any more

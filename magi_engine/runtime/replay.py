@@ -22,7 +22,7 @@ from magi_engine.ops.mesh import ALONE, Mesh
 from magi_engine.sampling.events import ChunkDone
 from magi_engine.sampling.noise import GivenNoise
 from magi_engine.sampling.prompts import CaptionTrack
-from magi_engine.sampling.sampler import Sampler, next_task
+from magi_engine.sampling.sampler import Sampler, Task, next_task
 from magi_engine.sampling.schedule import Forward, SamplerSettings
 from magi_engine.weights.checkpoint import load_weights, read_state_dict
 
@@ -117,7 +117,7 @@ def replay_case(
 
     sampler = Sampler(model, settings, note)
     if not mesh.leads:
-        if (task := next_task(mesh)) is not None:
+        if isinstance(task := next_task(mesh), Task):
             sampler.follow(task)
         return {}
     events = sampler.sample(

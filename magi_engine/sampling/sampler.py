@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -55,9 +54,22 @@ class Task:
     prefix: Tensor | None
 
 
-def next_task(mesh: Mesh) -> Any:
-    """What the leading process says next: a :class:`Task`, or something else it tells the others;
-    None: it has ended, as it says by calling this."""
+@dataclass(frozen=True)
+class Decode:
+    """What the leading process of a mesh tells the others to decode along, also between two
+    forwards of a :class:`Task`.
+
+    Attributes:
+        latents: of a chunk, (1, 16, T, h, w), on the CPU.
+        tiles_at_once: how the tiles are divided into batches.
+    """
+
+    latents: Tensor
+    tiles_at_once: int
+
+
+def next_task(mesh: Mesh) -> Task | Decode | None:
+    """What the leading process says next; None: it has ended, as it says by calling this."""
     return mesh.agree(lambda: None)
 
 
@@ -132,11 +144,11 @@ class Sampler:
         )
         yield from self._events(task, _Decisions([(captions, noise), *along], direction))
 
-    def follow(self, task: Task, told: Callable[[Any], None] | None = None) -> None:
+    def follow(self, task: Task, told: Callable[[Decode], None] | None = None) -> None:
         """Compute one's share of what the leading process samples, to its end.
 
         Args:
-            told: is called with what else it says between two forwards.
+            told: is called with what is to be decoded between two forwards.
         """
         for _ in self._events(task, None, told):
             pass
@@ -145,7 +157,7 @@ class Sampler:
         self,
         task: Task,
         decisions: _Decisions | None,
-        told: Callable[[Any], None] | None = None,
+        told: Callable[[Decode], None] | None = None,
     ) -> Generator[StepDone | ChunkDone]:
         # Held by this frame alone: closing this generator ends that one and frees the run at once.
         events = self.memory.run(_Run, self, task, decisions, told).events()
@@ -166,7 +178,7 @@ class _Run:
         sampler: Sampler,
         task: Task,
         decisions: _Decisions | None,
-        told: Callable[[Any], None] | None,
+        told: Callable[[Decode], None] | None,
     ) -> None:
         settings, model = sampler.settings, sampler.model
         height, width = task.height, task.width
@@ -233,7 +245,7 @@ class _Run:
         with contextlib.closing(self.mesh.each(self._schedule())) as schedule:
             yield from self._executed(self._forwards_of(schedule))
 
-    def _forwards_of(self, said: Iterator[Any]) -> Iterator[Forward]:
+    def _forwards_of(self, said: Iterator[Forward | Decode]) -> Iterator[Forward]:
         for item in said:
             if isinstance(item, Forward):
                 yield item

@@ -151,10 +151,15 @@ def schedule_times(num_steps: int, shortcut_mode: str) -> list[float]:
     return (squared * np.float32(_SHIFT) / (1 + np.float32(_SHIFT - 1) * squared)).tolist()
 
 
+def goes_in_groups(num_steps: int) -> bool:
+    """Whether it depends on the shortcut mode how a model is told so many steps."""
+    return num_steps % _GROUP == 0
+
+
 def step_intervals(num_steps: int, window_size: int, shortcut_mode: str) -> list[float]:
     """Relative step lengths inside one stage of ``num_steps / window_size`` steps."""
     length = num_steps // window_size
-    if num_steps % _GROUP == 0:
+    if goes_in_groups(num_steps):
         pattern = _GROUP_INTERVALS[shortcut_mode]
         return [pattern[i % _GROUP] for i in range(length)]
     return [1.0] * length

@@ -70,7 +70,6 @@ def serve(options: ServeOptions, say: Callable[[str], None]) -> None:
             "Only this machine is served: there is nothing to announce.", "Give --host 0.0.0.0."
         )
     tokens = Tokens(options.token_file)
-    options.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with alone(options.folder / "lock"):  # or others, or a farm, would make the same jobs
         _serve(options, tokens, say)
 
@@ -146,6 +145,16 @@ def address_of(host: str, port: int, certificate: Certificate | None) -> str:
     return f"http://{shown}" if certificate is None else f"https://{shown}#{certificate.pin()}"
 
 
+def free_port(host: str) -> int:
+    """One that nobody listens at.
+
+    Raises:
+        OutputError: the address is none of this machine.
+    """
+    with _listen(host, 0) as listening:
+        return listening.getsockname()[1]
+
+
 class _Bounded(socket.socket):
     """Lets no more in at a time than there can be files open, also while they say nothing: over TLS
     a connection is one for the rest of the server only after its handshake."""
@@ -177,9 +186,14 @@ def _listen(host: str, port: int) -> socket.socket:
         with socket.create_server((host, port), family=family, backlog=_BACKLOG) as listening:
             return _Bounded(listening)
     except (OSError, OverflowError) as error:
-        raise OutputError(
-            "Nothing can be served at {host}, port {port}.",
-            "Choose another --port.",
-            host=host,
-            port=port,
-        ) from error
+        raise address_error(host, port) from error
+
+
+def address_error(host: str, port: int) -> OutputError:
+    """What to say where the system does not let one listen."""
+    return OutputError(
+        "Nothing can be served at {host}, port {port}.",
+        "Choose another --port.",
+        host=host,
+        port=port,
+    )

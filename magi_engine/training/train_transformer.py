@@ -40,6 +40,7 @@ from magi_engine.training.loop import (
     load_checkpoint,
     save_checkpoint,
     set_up_device,
+    stage_parser,
 )
 from magi_engine.training.sequences import draw_batch, load_tokens
 from magi_engine.training.team import join_team
@@ -103,29 +104,24 @@ def load_clips(args: argparse.Namespace, device: torch.device, seed: int) -> dic
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("runs/pocket"))
+    parser = stage_parser(__doc__, minutes=30.0, max_steps=1_000_000, rate=2e-3, seed=2)
     parser.add_argument(
         "--t5",
         type=Path,
         default=Path("resources/pocket/t5"),
         help="folder with the tokenizer (spiece.model)",
     )
-    parser.add_argument("--minutes", type=float, default=30.0)
-    parser.add_argument("--max-steps", type=int, default=1_000_000)
     parser.add_argument("--clips", type=int, default=16_000, help=f"of {CHUNKS} chunks")
     parser.add_argument("--beginnings", type=int, default=60_000, help="of one chunk")
     parser.add_argument(
         "--batch", type=int, default=14, help="clips at once; nine times as many beginnings"
     )
-    parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument(
         "--cooldown",
         type=float,
         default=0.5,
         help="share of the time over which the rate falls to zero (1: from the start)",
     )
-    parser.add_argument("--seed", type=int, default=2)
     parser.add_argument(
         "--begin",
         type=float,

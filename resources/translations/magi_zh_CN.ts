@@ -2010,6 +2010,10 @@
         <translation>12 步搭配 1、2 或 4 个片段的窗口效果更好。</translation>
     </message>
     <message>
+        <source>12 steps</source>
+        <translation>12 步</translation>
+    </message>
+    <message>
         <source>A certificate and its key go together.</source>
         <translation>证书和它的密钥要一起给出。</translation>
     </message>
@@ -2024,6 +2028,10 @@
     <message>
         <source>A farm needs some more packages.</source>
         <translation>渲染集群还需要一些软件包。</translation>
+    </message>
+    <message>
+        <source>A key is for an engine elsewhere.</source>
+        <translation>密钥用于其他机器上的引擎。</translation>
     </message>
     <message>
         <source>A request to another machine names no files of it: {field}.</source>
@@ -2470,6 +2478,10 @@
         <translation>请按顺序给每个片段一个提示词。</translation>
     </message>
     <message>
+        <source>Give its --engine, too.</source>
+        <translation>请同时给出它的 --engine。</translation>
+    </message>
+    <message>
         <source>Give one such as https://huggingface.co</source>
         <translation>请给出类似 https://huggingface.co 的网址</translation>
     </message>
@@ -2546,12 +2558,20 @@
         <translation>已知模型：{known}。</translation>
     </message>
     <message>
+        <source>Leave --models-dir out.</source>
+        <translation>请去掉 --models-dir。</translation>
+    </message>
+    <message>
         <source>Leave at least {chunk:.2g} s between them.</source>
         <translation>两者之间至少相隔 {chunk:.2g} 秒。</translation>
     </message>
     <message>
         <source>Leave it out, or give a name without folders.</source>
         <translation>请省略它，或者给出不带文件夹的名称。</translation>
+    </message>
+    <message>
+        <source>Leave it out.</source>
+        <translation>请去掉它。</translation>
     </message>
     <message>
         <source>Leave one of them out.</source>
@@ -3226,6 +3246,10 @@
         <translation>模型算出的不是画面，而是非有限的数值。</translation>
     </message>
     <message>
+        <source>The models of another machine&apos;s engine are there.</source>
+        <translation>其他机器上的引擎使用那里的模型。</translation>
+    </message>
+    <message>
         <source>The name {name} is too long.</source>
         <translation>名称 {name} 太长。</translation>
     </message>
@@ -3456,6 +3480,10 @@
     <message>
         <source>The weights in {transformer} are not those of a {title}.</source>
         <translation>{transformer} 中的权重不是 {title} 的权重。</translation>
+    </message>
+    <message>
+        <source>There are always as many engines: --idle does nothing.</source>
+        <translation>引擎数量始终不变：--idle 不起作用。</translation>
     </message>
     <message>
         <source>There are {there} cards of one kind, not {wanted}.</source>
@@ -3704,10 +3732,6 @@
     <message>
         <source>What answers there is no engine.</source>
         <translation>那里应答的不是引擎。</translation>
-    </message>
-    <message>
-        <source>Write --engines 2, or 1-8.</source>
-        <translation>请写成 --engines 2 或 1-8。</translation>
     </message>
     <message>
         <source>Write --engines 2.</source>
@@ -4082,6 +4106,10 @@
         <translation>基础</translation>
     </message>
     <message>
+        <source>base models, which are guided</source>
+        <translation>使用引导的基础模型</translation>
+    </message>
+    <message>
         <source>distilled</source>
         <translation>蒸馏</translation>
     </message>
@@ -4404,6 +4432,10 @@
     <message>
         <source>{needed:bytes} are to come, {free:bytes} are free in {folder}.</source>
         <translation>还需下载 {needed:bytes}，{folder} 中可用 {free:bytes}。</translation>
+    </message>
+    <message>
+        <source>{option} does nothing here: it is for {what}.</source>
+        <translation>{option} 在这里不起作用：它用于 {what}。</translation>
     </message>
     <message>
         <source>{path} cannot be deleted.</source>

@@ -32,12 +32,11 @@ from magi_engine.model.random_weights import random_dit
 from magi_engine.ops.backends import FASTEST
 from magi_engine.ops.mesh import ALONE, Mesh, join, leave
 from magi_engine.resources import resource_path
-from magi_engine.runtime.models.loaded import Decode
 from magi_engine.runtime.planning.placement import Placement
 from magi_engine.runtime.process.environment import let_memory_be_whole
 from magi_engine.sampling.cache import WindowAttention
 from magi_engine.sampling.events import StepDone
-from magi_engine.sampling.sampler import Sampler, next_task
+from magi_engine.sampling.sampler import Decode, Sampler, next_task
 from magi_engine.sampling.schedule import Forward
 from tests.bench.gpu import Bench, Planned, commit, machine
 from tests.bench.gpu_scenarios import TINY, Scenario

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import threading
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import dev
@@ -342,6 +343,12 @@ def test_all_checks_run_and_one_failure_fails(
 ) -> None:
     commands: list[str] = []
 
+    @contextlib.contextmanager
+    def window(command: Sequence[str], env: Mapping[str, str]) -> Iterator[Callable[[], int]]:
+        assert env["QT_QPA_PLATFORM"] == "offscreen"
+        commands.append(" ".join(command))
+        yield lambda: 1
+
     def fails_at_types(command: Sequence[str], cwd: Path, env: Mapping[str, str]) -> int:
         assert cwd == ROOT
         assert env["QT_QPA_PLATFORM"] == "offscreen"
@@ -350,8 +357,9 @@ def test_all_checks_run_and_one_failure_fails(
 
     monkeypatch.setattr(dev, "get_ready", lambda purpose, packages: None)
     monkeypatch.setattr(dev, "run_child", fails_at_types)
+    monkeypatch.setattr(dev, "meanwhile", window)
     assert dev.main(["test"]) == 1
-    assert "failed: types" in capsys.readouterr().out
+    assert "failed: types, window" in capsys.readouterr().out
     for tool in (
         "ruff format --check",
         "ruff check",
@@ -361,6 +369,18 @@ def test_all_checks_run_and_one_failure_fails(
         "pytest tests/e2e",
     ):
         assert any(tool in command for command in commands)
+
+
+def test_what_runs_beside_others_says_all_it_said_at_its_end(
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    script = "import sys; print('ü'); print('no', file=sys.stderr); sys.exit(5)"
+    command = [sys.executable, "-X", "utf8", "-c", script]
+    with dev.meanwhile(command, dev.clean_environment()) as finish:
+        assert finish() == 5
+    out, errors = capfdbinary.readouterr()
+    assert sorted(out.decode().split()) == ["no", "ü"]
+    assert not errors
 
 
 def test_every_dependency_is_pinned_exactly_once() -> None:

@@ -98,6 +98,14 @@ def test_mistakes_are_answered_in_a_sentence(first: Release, user: User) -> None
     done = user.types(first, "--magi", "doctor")
     assert done.returncode == 1
     assert "not set up yet" in done.stderr
+    for idle, goes_with in (
+        (("--everything",), "--remove"),
+        (("--also", "settings", "--where"), "--remove"),
+        (("--flavor", "cpu", "--tidy"), "--unattended"),
+    ):
+        done = user.types(first, *idle)
+        assert done.returncode == 2
+        assert f"for {goes_with}" in done.stderr
     done = user.sets_up(first, "--flavor", "cu999")
     assert done.returncode == 1
     assert done.stderr == "There is no build cu999. Choose one of: cpu, cu126, cu130\n"

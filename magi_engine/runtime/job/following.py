@@ -11,11 +11,11 @@ import torch
 from magi_engine.ops.mesh import join, leave
 from magi_engine.runtime.job.warm_up import first_layers
 from magi_engine.runtime.machine.devices import choose_dtype
-from magi_engine.runtime.models.loaded import Decode, ModelCache
+from magi_engine.runtime.models.loaded import ModelCache
 from magi_engine.runtime.models.memory import PlannedMemory
 from magi_engine.runtime.models.ranks import JOIN_S, Did, Seat
 from magi_engine.runtime.planning.plan import JobPlan
-from magi_engine.sampling.sampler import Sampler, Task, next_task
+from magi_engine.sampling.sampler import Decode, Sampler, Task, next_task
 from magi_engine.weights.layout import find_model
 
 

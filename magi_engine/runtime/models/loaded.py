@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import gc
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -28,22 +27,10 @@ from magi_engine.runtime.models.preview import Previewer
 from magi_engine.runtime.models.prompts import PromptEncoder
 from magi_engine.runtime.planning.placement import Placement
 from magi_engine.sampling.prompts import CaptionTrack
+from magi_engine.sampling.sampler import Decode
 from magi_engine.weights.checkpoint import load_weights
 from magi_engine.weights.layout import FoundModel
 from magi_engine.weights.provenance import EMBEDDINGS
-
-
-@dataclass(frozen=True)
-class Decode:
-    """What the leading process of a mesh tells the others to decode along.
-
-    Attributes:
-        latents: see :meth:`LoadedModel.decode`, on the CPU.
-        tiles_at_once: how the tiles are divided into batches.
-    """
-
-    latents: Tensor
-    tiles_at_once: int
 
 
 class LoadedModel:

@@ -95,6 +95,35 @@ def test_numbers_that_are_none_elsewhere(place: Path, refused: Refused) -> None:
         refused(["extend", "a.mp4", f"--seconds={value}"])
 
 
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("generate --image=a.png --clip=end:2", "--clip does nothing here: it is for --video."),
+        ("generate --fit=pad", "--fit does nothing here: it is for --image, --video."),
+        ("generate --crop=0,0,9,9", "--crop does nothing here"),
+        ("generate --text-scales=3", "--text-scales does nothing here: it is for base models"),
+        ("generate --prev-chunk-scales=3", "--prev-chunk-scales does nothing here"),
+        ("generate --cfg-t-range=0,0.1,0.2,0.3,0.4", "--cfg-t-range does nothing here"),
+        ("generate --steps=16 --shortcut-mode=8,16,16", "--shortcut-mode does nothing here"),
+        ("generate -o=a.gif --crf=20", "--crf does nothing here: it is for MP4, WebM."),
+        ("generate -o=a.webm --preset=slow", "--preset does nothing here: it is for MP4."),
+        ("generate --token-file=key", "A key is for an engine elsewhere."),
+        ("resume a.mp4 --token-file=key", "A key is for an engine elsewhere."),
+        ("generate --engine=http://127.0.0.1:9 --models-dir=m", "Leave --models-dir out."),
+        ("generate --json --quiet", "not allowed with"),
+        ("doctor --attention --models-dir=m", "not allowed with"),
+        ("serve --tls-cert=a --tls-key=b --insecure", "not allowed with"),
+        ("farm --engines=-2", "--engines"),
+        ("farm --engines=2-1", "--engines"),
+        ("farm --most-each=-1", "--most-each"),
+    ],
+)
+def test_what_would_have_no_effect_is_said(
+    place: Path, refused: Refused, command: str, says: str
+) -> None:
+    assert says in refused(command.split())
+
+
 _NAME_COMMANDS = (
     ("generate", "--prompt=x", "--config={}"),
     ("generate", "--prompt=x", "--model={}"),
@@ -135,6 +164,21 @@ def test_names_of_nothing(place: Path, refused: Refused, command: Sequence[str])
 def test_outputs_that_cannot_be(place: Path, refused: Refused) -> None:
     for name in ("/", "..", "n" * 300, "a.tar", "none/a.mp4", "/dev/null/a.mp4"):
         refused(["generate", "--prompt=x", f"-o{name}"])
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "audition --prompt=x -o=file",
+        "serve --folder=file",
+        "serve --host=0.0.0.0 --folder=file/folder",
+        "serve --token-file=file/token",
+        "serve --token-file=.",
+    ],
+)
+def test_places_that_cannot_be(place: Path, refused: Refused, command: str) -> None:
+    (place / "file").touch()
+    refused(command.split())
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="devices of Linux")

@@ -33,3 +33,18 @@ def test_the_demo_is_a_video_of_its_prompt(
     assert report.background is Background.NAVY
     assert {(o.colour, o.shape) for o in report.objects} == {(Colour.YELLOW, Shape.STAR)}
     assert read_request(path).prompt == demo.PROMPT
+
+
+def test_the_demo_is_made_of_what_was_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own prompt took the place of another video's, and forbade a storyboard."""
+    monkeypatch.chdir(tmp_path)
+    Path("board.txt").write_text("0:00 a red ball\n")
+    small = ["--size", "32x32", "--seconds", "1", "--device", "cpu", "--steps", "4"]
+    assert main(["demo", *small, "--storyboard", "board.txt", "-o", "a.mp4"]) == 0
+    assert main(["demo", "--device", "cpu", "--like", "a.mp4", "-o", "b.mp4"]) == 0
+    for name in ("a.mp4", "b.mp4"):
+        request = read_request(tmp_path / name)
+        assert (request.prompt, request.width, request.num_frames) == ("a red ball", 32, 24)
+        assert request.seed == demo.SEED

@@ -23,8 +23,8 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from magi_engine import __version__
-from magi_engine.cli.main import main
-from magi_engine.cli.request_options import add_request_options
+from magi_engine.cli.main import build_parser, main
+from magi_engine.cli.request_options import add_request_options, build_request
 from magi_engine.media.frames import decode_frames
 from magi_engine.media.output import open_writer
 from magi_engine.runtime.request.metadata import read_request
@@ -70,6 +70,12 @@ def one_error_line(capsys: pytest.CaptureFixture[str]) -> str:
     assert len(errors) == 1, err
     assert err.splitlines()[-1] == errors[0]
     return errors[0]
+
+
+def test_guidance_reaches_the_request_of_a_base_model() -> None:
+    options = ["--model", "4.5B-base", "--text-scales", "3"]
+    request = build_request(build_parser().parse_args(["generate", *options]))
+    assert request.sampling.text_scales == (3.0,)
 
 
 def test_generate_writes_the_file_and_says_so(
@@ -125,7 +131,7 @@ def test_options_reach_the_request(generate: Generate, tmp_path: Path, image: Pa
     assert (
         generate(
             *("--image", "image.png", "--fit", "pad", "--crop", "1,2,30,20", "--size", "32x48"),
-            *("--steps", "8", "--window", "1", "--kv-range", "2,1", "--text-scales", "3"),
+            *("--steps", "8", "--window", "1", "--kv-range", "2,1"),
             *("--special-tokens", "hq,STATIC_FIRST_FRAMES_TOKEN", "--crf", "30"),
             *("--clean-kv-range", "-1"),
             *("--prompt", "x", "--prompt-at", "2", "y", "--seconds", "1.2", "-o", "a.webm"),
@@ -138,7 +144,6 @@ def test_options_reach_the_request(generate: Generate, tmp_path: Path, image: Pa
     assert (request.sampling.num_steps, request.sampling.window_size) == (8, 1)
     assert request.sampling.noise2clean_kvrange == (2, 1)
     assert request.sampling.clean_chunk_kvrange == -1
-    assert request.sampling.text_scales == (3.0,)
     assert request.special_tokens == ("HQ_TOKEN", "STATIC_FIRST_FRAMES_TOKEN")
     assert request.fit.value == "pad"
     assert request.crop is not None

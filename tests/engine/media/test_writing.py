@@ -23,7 +23,7 @@ from PIL import Image
 from magi_engine import atomic
 from magi_engine.errors import InvalidRequestError, MediaReadError, OutputError
 from magi_engine.media.animations import GifWriter, WebpWriter
-from magi_engine.media.encoders import X264, Encoder
+from magi_engine.media.encoders import NVENC, X264, Encoder
 from magi_engine.media.export import export_video
 from magi_engine.media.frames import decode_frames
 from magi_engine.media.growing import MP4, Mp4Writer
@@ -196,6 +196,14 @@ def test_what_was_written_is_on_the_disk_and_not_only_in_its_cache(
             assert is_safe(writer.part)
             assert has_names(tmp_path, 1)
     assert is_safe(tmp_path / f"out{suffix}")
+
+
+def test_a_card_does_not_encode_what_is_asked_of_x264(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own efforts are others: what was chosen would have no effect."""
+    monkeypatch.setattr("magi_engine.media.encoders._has_nvidia_driver", lambda: True)
+    assert NVENC.settings(WriteOptions()) is not None
+    assert NVENC.settings(WriteOptions(preset="slow")) is None
+    assert NVENC.settings(WriteOptions(crf=0)) is None
 
 
 def test_an_encoder_that_does_not_open_is_passed_over(

@@ -13,7 +13,6 @@ import pytest
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from magi_engine.config.official import ModelConfig
 from magi_engine.ops.attention import Prepared, attention
@@ -238,11 +237,13 @@ class LiveBytes(TorchDispatchMode):
         self._known = weakref.WeakKeyDictionary()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        given = {t.untyped_storage() for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor)}
-        out = func(*args, **(kwargs or {}))
-        for tensor in tree_leaves(out):
-            if isinstance(tensor, Tensor) and tensor.untyped_storage() not in given:
-                self._add(tensor.untyped_storage())
+        kwargs = kwargs or {}
+        # Looked at before: an operation may put what it has made in the place of what it was given.
+        given = {tensor.untyped_storage() for tensor in tensors_in(*args, *kwargs.values())}
+        out = func(*args, **kwargs)
+        for tensor in tensors_in(out):
+            if (storage := tensor.untyped_storage()) not in given:
+                self._add(storage)
         return out
 
     def _add(self, storage: torch.UntypedStorage) -> None:
@@ -258,10 +259,18 @@ class LiveBytes(TorchDispatchMode):
         self.live -= size
 
 
+def tensors_in(*values: Any) -> Iterator[Tensor]:
+    """Those that an operation takes or gives, also in lists; PyTorch's own walk is slow."""
+    for value in values:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, (list, tuple)):
+            yield from tensors_in(*value)
+
+
 @pytest.fixture
 def no_garbage_collection() -> Iterator[None]:
     """What is only freed by the collector counts as kept: on a GPU it fills the memory."""
-    gc.collect()
     gc.disable()
     yield
     gc.enable()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import signal
-import socket
 import time
 from pathlib import Path
 from random import Random
@@ -28,8 +27,6 @@ class Farm(Server):
 
     def __init__(self, home: Path, *options: str) -> None:
         super().__init__(home, *options)
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self._port = str(free.getsockname()[1])
         os.environ |= {
             "RAY_AUTH_MODE": "disabled",  # its token would be kept in the home of who tests
             "RAY_USAGE_STATS_ENABLED": "0",

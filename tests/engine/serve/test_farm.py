@@ -191,7 +191,8 @@ def test_strangers_and_others_get_nothing(farm: Farm) -> None:
 
 @needs_ray
 def test_there_are_as_many_engines_as_are_needed_and_each_key_has_its_part(tmp_path: Path) -> None:
-    farm = Farm(tmp_path / "farm", "--engines", "1-2", "--idle", "1", "--most-each", "1")
+    options = ("--engines", "1-3", "--cpus", "0", "--idle", "1", "--most-each", "1")
+    farm = Farm(tmp_path / "farm", *options)
     farm.folder.mkdir(parents=True)
     farm.token_file.touch(0o600)
     keys = "first" * 8, "second" * 8
@@ -203,10 +204,10 @@ def test_there_are_as_many_engines_as_are_needed_and_each_key_has_its_part(tmp_p
     first.start()
     first.shown.wait()
     beyond.start()
-    farm.wait_for(2)
     other.start()
     other.shown.wait()
-    assert not beyond.shown.is_set(), "an engine was free, but the first key had one"
+    assert len(farm.replicas(ENGINES)) == 2, "none for a video that is held"
+    assert not beyond.shown.is_set(), "the first key had an engine"
     for one in (beyond, other):
         one.engine.control(Cancel())
         one.join()
@@ -238,6 +239,19 @@ class _Watcher(threading.Thread):
             if isinstance(event, ChunkReady):
                 self.shown.set()
         self.engine.close()
+
+
+@needs_ray
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [(["--engines", "2", "--idle", "9"], "--idle does nothing"), (["--port", "99999"], "99999")],
+)
+def test_what_no_farm_can_have_is_said(options: list[str], says: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "magi_engine", "farm", "--cards", "0"]
+    command += ["--folder", str(tmp_path)]
+    done = subprocess.run([*command, *options], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert says in done.stderr
 
 
 @needs_ray
