@@ -2650,10 +2650,6 @@
         <translation>正在测量矩阵乘法和注意力</translation>
     </message>
     <message>
-        <source>Mend it with: magi models download {name}</source>
-        <translation>请用此命令修复：magi models download {name}</translation>
-    </message>
-    <message>
         <source>Models are downloaded from {source}.</source>
         <translation>模型将从 {source} 下载。</translation>
     </message>
@@ -3884,6 +3880,10 @@
     <message>
         <source>Beyond this machine others could read what is sent, and no certificate can be made here without OpenSSL.</source>
         <translation>在本机之外，其他人可能读到所发送的内容；而这里没有 OpenSSL，无法生成证书。</translation>
+    </message>
+    <message>
+        <source>Mend it with: {command}</source>
+        <translation>修复方法：{command}</translation>
     </message>
     <message>
         <source>Update the program, or choose another repository.</source>
