@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 import psutil
+import pytest
 from PySide6.QtCore import Qt, QThreadPool
 from PySide6.QtWidgets import QMessageBox, QPushButton
 from pytestqt.qtbot import QtBot
@@ -45,6 +46,7 @@ def test_closing_while_generating_asks_and_leaves_a_playable_file(
     assert probe(video).frame_count is not None
 
 
+@pytest.mark.usefixtures("lent")
 def test_settings_prompts_and_window_survive_a_restart(tmp_path: Path, qtbot: QtBot) -> None:
     app = App(tmp_path / "home", qtbot)
     app.workshop.draft.set_mode(Mode.I2V)
@@ -85,6 +87,7 @@ sys.exit(main(["magi-desktop"]))
 """
 
 
+@pytest.mark.usefixtures("lent")
 def test_the_queue_and_the_video_survive_kill_minus_nine(
     tmp_path: Path, qtbot: QtBot, own_places: Path
 ) -> None:
@@ -129,6 +132,7 @@ def test_the_queue_and_the_video_survive_kill_minus_nine(
 _STUCK = """
 import os, signal, sys
 import psutil
+import pytest
 from magi_desktop import main_window
 from magi_desktop.app import main
 from magi_engine.runtime.engine_process import EngineProcess
@@ -158,6 +162,7 @@ sys.exit(main(["magi-desktop"]))
 """
 
 
+@pytest.mark.usefixtures("lent")
 def test_an_engine_that_stands_still_does_not_keep_the_program_from_ending(
     tmp_path: Path, qtbot: QtBot
 ) -> None:
