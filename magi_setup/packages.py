@@ -135,7 +135,7 @@ def _only_wheels(pins: list[str], folder: Path) -> list[WheelFile]:
     To say it, uv unpacks every file, which takes minutes on Windows.
     """
     there: dict[str, list[Path]] = {}
-    for path in folder.absolute().glob("*.whl"):
+    for path in folder.absolute().glob("*-*.whl"):
         name, version = path.name.split("-")[:2]
         there.setdefault(f"{normal_name(name)}=={version}", []).append(path)
     files = []
@@ -172,7 +172,7 @@ def refuse_damaged(bundle: Bundle, flavor: str, folder: Path) -> None:
         DamagedPackageError: one is not what the release was made with.
     """
     allowed = bundle.locked_hashes(flavor)
-    for path in sorted(folder.glob("*.whl")):
+    for path in sorted(folder.glob("*-*.whl")):
         name, version = path.name.split("-")[:2]
         known = allowed.get(f"{normal_name(name)}=={version}".lower())
         if known is not None and sha256_of(path) not in known:
@@ -216,6 +216,8 @@ def _wheel_file(package: dict) -> WheelFile:
 
 def _ask_size(url: str) -> int:
     try:
+        if (path := _local(url)) is not None:
+            return path.stat().st_size
         request = urllib.request.Request(url, method="HEAD")
         with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:
             return int(answer.headers["Content-Length"])
@@ -253,8 +255,26 @@ def _fetch_file(file: WheelFile, target: Path, check: Callable[[], None]) -> Non
         raise disk_full() from error
 
 
+def _local(url: str) -> Path | None:
+    """The file that an address names, on Windows perhaps one that another computer shares: of
+    those urllib knows none."""
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme != "file":
+        return None
+    host = f"//{parts.netloc}" if parts.netloc else ""
+    return Path(urllib.request.url2pathname(f"{host}{parts.path}"))
+
+
 @contextlib.contextmanager
 def _ask(url: str, start: int) -> Iterator[Answer]:
+    if (path := _local(url)) is not None:
+        try:
+            file = path.open("rb")
+        except OSError as error:
+            raise ConnectionFailed from error
+        with file:
+            yield Answer(200, {}, iter(partial(file.read, _BLOCK_BYTES), b""))
+        return
     headers = {"Range": f"bytes={start}-", "Accept-Encoding": "identity"}
     try:
         try:
@@ -266,7 +286,7 @@ def _ask(url: str, start: int) -> Iterator[Answer]:
         with got:
             labels = {name.lower(): value for name, value in got.headers.items()}
             blocks = iter(partial(got.read1, _BLOCK_BYTES), b"")
-            yield Answer(got.status or 200, labels, blocks)  # a file on this machine has none
+            yield Answer(got.status or 200, labels, blocks)
     except _LOST as error:
         logger.warning("%s: %s", url, error)
         raise ConnectionFailed from error

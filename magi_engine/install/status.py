@@ -252,10 +252,14 @@ def pickles_in(folder: Path) -> tuple[Path, ...]:
 
 
 def size_on_disk(path: Path) -> int:
-    """Bytes of a file, or of all files below a folder."""
+    """Bytes of a file, or of all files below a folder; of what goes meanwhile, none."""
     if path.is_dir():
-        return sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
-    return path.stat().st_size if path.is_file() else 0
+        return sum(
+            size_on_disk(Path(place, name)) for place, _, names in os.walk(path) for name in names
+        )
+    with contextlib.suppress(OSError):  # such as an unfinished download, which has its name now
+        return path.stat().st_size if path.is_file() else 0
+    return 0
 
 
 def _is_offered(entry: ModelEntry, registry: Registry, models_dir: Path) -> bool:

@@ -205,9 +205,21 @@
         <translation>继续哪一个？</translation>
     </message>
     <message numerus="yes">
+        <source>%n video(s) deleted.</source>
+        <translation>
+            <numerusform>已删除 %n 个视频。</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
         <source>%n more being made</source>
         <translation>
             <numerusform>还有 %n 个正在生成</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n more wait: the queue is held.</source>
+        <translation>
+            <numerusform>还有 %n 个在等待：队列已暂停。</numerusform>
         </translation>
     </message>
     <message>
@@ -1441,6 +1453,22 @@
     <message>
         <source>The model could not be got ready</source>
         <translation>模型未能准备好</translation>
+    </message>
+    <message>
+        <source>A video is being exported.</source>
+        <translation>正在导出视频。</translation>
+    </message>
+    <message>
+        <source>If you quit now, nothing of it is kept.</source>
+        <translation>现在退出的话，不会保留任何导出内容。</translation>
+    </message>
+    <message>
+        <source>Keep exporting</source>
+        <translation>继续导出</translation>
+    </message>
+    <message>
+        <source>Nothing is kept of the export that is under way.</source>
+        <translation>正在进行的导出不会保留。</translation>
     </message>
     <message>
         <source>A video is being made.</source>
@@ -3692,6 +3720,10 @@
     <message>
         <source>Wait until some are done.</source>
         <translation>请等其中一些完成。</translation>
+    </message>
+    <message>
+        <source>Waiting for its turn on the other computer</source>
+        <translation>正在另一台电脑上排队</translation>
     </message>
     <message>
         <source>Waiting for the other computer</source>

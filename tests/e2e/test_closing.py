@@ -15,9 +15,11 @@ from PySide6.QtCore import Qt, QThreadPool
 from PySide6.QtWidgets import QMessageBox, QPushButton
 from pytestqt.qtbot import QtBot
 
+from magi_desktop.exporting import ExportJob
 from magi_desktop.state.jobs import Phase
 from magi_engine.media.info import probe
 from magi_engine.runtime.request.request import Mode
+from tests.desktop.media_files import video_file
 from tests.e2e.conftest import ENDLESS, App, until
 
 
@@ -44,6 +46,27 @@ def test_closing_while_generating_asks_and_leaves_a_playable_file(
     app.close()
     (video,) = app.videos()
     assert probe(video).frame_count is not None
+
+
+@pytest.mark.usefixtures("lent")
+def test_closing_while_exporting_asks_and_leaves_nothing_of_it(
+    tmp_path: Path, qtbot: QtBot
+) -> None:
+    app = App(tmp_path / "home", qtbot)
+    source = video_file(tmp_path / "long.mp4", seconds=60)  # not exported before it is stopped
+    app.window.exports.start([ExportJob(source, tmp_path / "a.webm")])
+    app.window.exports.start([ExportJob(source, tmp_path / "b.webm")])
+    assert not app.window.close()
+    box = next(b for b in app.window.findChildren(QMessageBox) if b.isVisible())
+    assert "exported" in box.text()
+    qtbot.mouseClick(_button(box, "Keep exporting"), Qt.MouseButton.LeftButton)
+    assert app.window.exports.busy
+    assert not app.window.close()
+    box = next(b for b in app.window.findChildren(QMessageBox) if b.isVisible())
+    with qtbot.waitSignal(app.window.closed):
+        qtbot.mouseClick(_button(box, "Stop and quit"), Qt.MouseButton.LeftButton)
+    app.close()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["home", "long.mp4"]
 
 
 @pytest.mark.usefixtures("lent")

@@ -273,16 +273,28 @@ def test_an_audition_one_is_thrown_away_one_is_kept(app: App) -> None:
     qtbot.waitUntil(lambda: dialog.list.item(0).icon().cacheKey() != before)
     seeds = [dialog.list.item(n).text() for n in range(9)]
     assert len(set(seeds)) == 9
+    control = Qt.KeyboardModifier.ControlModifier
+    qtbot.keyClick(dialog.list, Qt.Key.Key_Z, control)
+    assert app.workshop.undo.canUndo(), "what was done elsewhere is not undone here"
     qtbot.keyClick(dialog.list, Qt.Key.Key_Right)
     qtbot.keyClick(dialog.list, Qt.Key.Key_Delete)
     qtbot.waitUntil(lambda: dialog.list.count() == 8)
     assert [dialog.list.item(n).text() for n in range(8)] == [seeds[0], *seeds[2:]]
     assert [row.text() for row in dialog.list.selectedItems()] == [seeds[2]], "its neighbour"
-    qtbot.keyClick(dialog.list, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert "deleted" in dialog.notice.text
+    qtbot.keyClick(dialog.list, Qt.Key.Key_Z, control)
     qtbot.waitUntil(lambda: dialog.list.count() == 9)
     assert [dialog.list.item(n).text() for n in range(9)] == seeds, "where it was"
+    assert dialog.notice.text == ""
+    qtbot.keyClick(dialog.list, Qt.Key.Key_Z, control | Qt.KeyboardModifier.ShiftModifier)
+    qtbot.waitUntil(lambda: dialog.list.count() == 8)
+    qtbot.keyClick(dialog.list, Qt.Key.Key_Z, control)
+    qtbot.waitUntil(lambda: dialog.list.count() == 9)
+    app.workshop.queue.set_paused(True)
     dialog.list.setCurrentRow(0, QItemSelectionModel.SelectionFlag.ClearAndSelect)
     qtbot.keyClick(dialog.list, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: "held" in app.window.notice.text)
+    app.workshop.queue.set_paused(False)
     qtbot.waitUntil(lambda: len(library.items) == 10)
     assert (library.items[0].frames, library.items[0].complete) == (48, True)
     assert library.items[0].request.seed == 3

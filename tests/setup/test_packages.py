@@ -15,7 +15,7 @@ from magi_engine import fetching
 from magi_engine.errors import DiskFullError
 from magi_setup.bundle import Bundle
 from magi_setup.errors import DamagedPackageError, NetworkError, SetupCancelled
-from magi_setup.packages import WheelFile, check_against_release, fetch, refuse_damaged
+from magi_setup.packages import WheelFile, _ask_size, check_against_release, fetch, refuse_damaged
 
 CONTENT = bytes(range(256)) * 4096
 
@@ -220,11 +220,24 @@ def test_torch_without_known_hashes_is_held_to_its_index(bundle: Bundle) -> None
         check_against_release(bundle, "cpu", [file("torch", "2.13.0", b"torch")])
 
 
+def test_a_folder_may_be_one_that_another_computer_shares(tmp_path: Path) -> None:
+    """Its address is file://computer/folder; any path that begins with two slashes has such one."""
+    there, here = tmp_path / "a b.whl", tmp_path / "here"
+    there.write_bytes(CONTENT)
+    address = f"file:/{there.as_posix().replace(' ', '%20')}"
+    file = WheelFile("a", "1", address, hashlib.sha256(CONTENT).hexdigest(), len(CONTENT))
+    *_, done = fetch([file], here, threading.Event())
+    assert done == len(CONTENT)
+    assert (here / "a b.whl").read_bytes() == CONTENT
+    assert _ask_size(address) == len(CONTENT)
+
+
 def test_a_damaged_file_in_a_folder_is_named(bundle: Bundle, tmp_path: Path) -> None:
     folder = tmp_path / "wheels"
     folder.mkdir()
     path = folder / "some-1.0-py3-none-any.whl"
     path.write_bytes(CONTENT)
+    (folder / "renamed.whl").touch()
     refuse_damaged(bundle, "cpu", folder)
     path.write_bytes(CONTENT[:-1] + b"x")
     with pytest.raises(DamagedPackageError, match="some"):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from magi_engine.config.places import compiled_dir
-from magi_engine.install.status import CachedKind, cached_things
+from magi_engine.install.status import CachedKind, cached_things, size_on_disk
 from magi_engine.takes.store import About, TakeStore
 
 
@@ -30,3 +32,22 @@ def test_latents_of_videos_can_go_but_not_pinned_ones(tmp_path: Path) -> None:
     (thing,) = cached_things(tmp_path / "models", tmp_path / "cache", store.folder)
     assert (thing.kind, thing.can_be_remade) == (CachedKind.TAKES, False)
     assert thing.paths == (store.folder / names[1],)
+
+
+def test_a_download_that_gets_its_name_while_it_is_looked_at_takes_up_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list of models, which is made again and again meanwhile, was an error then."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "whole").write_bytes(b"w" * 5)
+    (tmp_path / "folder" / "model.part").write_bytes(b"p" * 3)
+    is_file = Path.is_file
+
+    def is_file_until_now(path: Path) -> bool:
+        there = is_file(path)
+        if path.suffix == ".part":
+            path.rename(tmp_path / "model")
+        return there
+
+    monkeypatch.setattr(Path, "is_file", is_file_until_now)
+    assert size_on_disk(tmp_path / "folder") == 5

@@ -53,6 +53,9 @@ from magi_engine.serve.uploads import Uploads
 from tests.engine.serve.cutting import CutCable
 from tests.engine.serve.servers import Server, small_request
 
+_NOBODY = 9
+"""A port where nobody listens."""
+
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_cut_cable_changes_nothing_in_the_file(server: Server, tmp_path: Path, seed: int) -> None:
@@ -140,6 +143,33 @@ def test_a_job_is_given_up_when_the_server_is_gone_for_good(server: Server, tmp_
         if job["request"]["seed"] == 25:
             direct.delete(f"/v1/jobs/{job['id']}")
     direct.close()
+
+
+def test_who_waits_in_line_is_told_so_again_after_a_cut(server: Server, tmp_path: Path) -> None:
+    token, port = server.token_file.read_text().split()[0], int(server.address.rpartition(":")[2])
+    before = server.engine(tmp_path / "before")
+    long = before.generate(small_request(tmp_path / "long.mp4", seed=26, num_frames=24 * 200))
+    next(event for event in long if isinstance(event, Planned))
+    cable = CutCable(port, 0, 0, 1)
+    engine = RemoteEngine(Connection(cable.address, token), tmp_path / "records")
+    stages: list[Stage] = []
+    waits = False
+    for event in engine.generate(small_request(tmp_path / "a.mp4", seed=27, num_frames=24)):
+        if isinstance(event, StageStarted):
+            stages.append(event.stage)
+            if event.stage is Stage.CONNECTING:
+                cable.lead_to(port)
+            elif stages.count(Stage.WAITING) == 2:
+                before.control(Cancel())
+        elif isinstance(event, Notice) and not waits:
+            waits = True
+            cable.lead_to(_NOBODY)
+    assert stages[:3] == [Stage.WAITING, Stage.CONNECTING, Stage.WAITING]
+    assert stages[-1] is Stage.SAMPLING
+    assert isinstance(list(long)[-1], Cancelled)
+    engine.close()
+    before.close()
+    cable.close()
 
 
 def test_a_full_disk_of_the_server_ends_no_job(

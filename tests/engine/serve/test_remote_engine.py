@@ -14,6 +14,7 @@ from PIL import Image
 from magi_engine.errors import InvalidRequestError, RemoteError
 from magi_engine.media.frames import decode_frames
 from magi_engine.media.output import open_writer
+from magi_engine.media.writer import WriteOptions
 from magi_engine.messages import Message
 from magi_engine.remote.connection import Connection
 from magi_engine.remote.engine import RemoteEngine
@@ -112,6 +113,23 @@ def test_commands_reach_the_job(engine: RemoteEngine, tmp_path: Path) -> None:
     assert isinstance(event, Cancelled)
     assert event.path is not None
     assert event.path.is_file()
+
+
+def test_only_a_whole_video_replaces_what_was_there(engine: RemoteEngine, tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    path.write_bytes(b"an earlier one")
+    over = WriteOptions(overwrite=True)
+    events = engine.generate(small_request(path, seed=31, num_frames=None, writing=over))
+    next(event for event in events if isinstance(event, ChunkReady))
+    engine.control(Cancel())
+    *_, last = events
+    assert isinstance(last, Cancelled)
+    assert last.path == tmp_path / "a-2.mp4"
+    assert path.read_bytes() == b"an earlier one"
+    *_, last = engine.generate(small_request(path, seed=31, writing=over))
+    assert isinstance(last, Finished)
+    assert last.path == path
+    assert read_request(path).seed == 31
 
 
 @pytest.mark.parametrize("name", ["a.webm", "a", "in_front.mp4"])
