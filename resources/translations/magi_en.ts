@@ -160,6 +160,13 @@
         </translation>
     </message>
     <message numerus="yes">
+        <source>%n other take(s) of the same video stay.</source>
+        <translation>
+            <numerusform>%n other take of the same video stays.</numerusform>
+            <numerusform>%n other takes of the same video stay.</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
         <source>%n video(s) exported.</source>
         <translation>
             <numerusform>%n video exported.</numerusform>

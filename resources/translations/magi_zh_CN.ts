@@ -7377,6 +7377,12 @@
             <numerusform>已删除 %n 个视频。</numerusform>
         </translation>
     </message>
+    <message numerus="yes">
+        <source>%n other take(s) of the same video stay.</source>
+        <translation>
+            <numerusform>同一视频的另外 %n 个版本仍保留。</numerusform>
+        </translation>
+    </message>
     <message>
         <source>Exported to {name}.</source>
         <translation>已导出为 {name}。</translation>

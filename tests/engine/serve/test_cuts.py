@@ -392,6 +392,19 @@ def test_a_server_that_ends_waits_for_no_orphan(
     assert job.last is None, "it is gone on with after the next start"
 
 
+def test_a_damaged_line_of_one_job_does_not_keep_the_server_from_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = _orphaned().parent
+    with (folder / "events.jsonl").open("ab") as file:
+        file.write(b'\n{"number": 2, "event": "\xff\xfe\n{"number": 3, "event": "cancelled"}')
+    book = JobBook(lambda job: nullcontext(_Dying()), Uploads(10**6, 10**6), 10**9)
+    (job,) = book.of("me")
+    assert job.state == "cancelled"
+    book.close()
+
+
 def _orphaned() -> Path:
     """A job of a server that was killed; returns what its engine, this process, still writes."""
     folder = FOLDER / ("ab" * 16)
