@@ -49,7 +49,7 @@ from magi_engine.install.tasks import (
 )
 from magi_engine.messages import Message
 from magi_engine.runtime.process.control import ControlBox
-from magi_engine.weights.layout import default_models_dir, entry_paths
+from magi_engine.weights.layout import default_models_dir, entry_paths, models_command
 
 _Parser = argparse.ArgumentParser
 
@@ -166,7 +166,7 @@ def _check(name: str, models_dir: Path) -> int:
     if status.state is ModelState.DAMAGED:
         mend = Message("Put the right files in its folder, then check it again.")
         if status.missing_bytes:
-            command = _command(models_dir, "download", name)
+            command = models_command(models_dir, "download", name)
             mend = Message("Mend it with: {command}", command=command)
         raise WeightsError("{title} is damaged.", mend, title=status.entry.title)
     return result
@@ -188,7 +188,7 @@ def _add(args: argparse.Namespace) -> int:
             return result
         status = _status(name, args.models_dir)
         if status.missing_bytes:
-            get = _command(args.models_dir, "download", name)
+            get = models_command(args.models_dir, "download", name)
             print(as_typed(f"Get what is missing of it with: {get}"), file=sys.stderr)
     return DONE
 
@@ -250,13 +250,6 @@ def _agreed(question: str) -> bool:
         return False
 
 
-def _command(models_dir: Path, *words: str) -> str:
-    """How to do something with the models of a folder."""
-    where = () if models_dir == default_models_dir() else ("--models-dir", str(models_dir))
-    quoted = (f'"{word}"' if " " in word else word for word in (*words, *where))
-    return " ".join(["magi models", *quoted])
-
-
 def _perform(task: Task, models_dir: Path, *words: str) -> int:
     """Do a task in this process; Ctrl-C stops it, and the same command goes on.
 
@@ -266,7 +259,7 @@ def _perform(task: Task, models_dir: Path, *words: str) -> int:
     try:
         _task(task, models_dir)
     except KeyboardInterrupt:
-        again = _command(models_dir, *words)
+        again = models_command(models_dir, *words)
         print(as_typed(f"\nStopped. To go on where it stopped: {again}"), file=sys.stderr)
         return CANCELLED
     return DONE
