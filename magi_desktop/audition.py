@@ -9,13 +9,14 @@ from PySide6.QtWidgets import QAbstractItemView, QListView, QListWidget, QListWi
 from magi_desktop import background
 from magi_desktop.player.thumbnails import shrink
 from magi_desktop.player.video_file import BlockReader, VideoFile
-from magi_desktop.state.library import Library, LibraryItem
+from magi_desktop.state.library import Deletion, Library, LibraryItem
 from magi_desktop.state.queue import JobQueue, QueueState
 from magi_desktop.theme import tokens as t
 from magi_desktop.widgets.controls import name_control, push_button, text_label
 from magi_desktop.widgets.empty_state import EmptyState
 from magi_desktop.widgets.fitting import Sheet
 from magi_desktop.widgets.layout import SHEET_MARGINS, STRETCH, hbox, vbox
+from magi_desktop.widgets.notice_bar import UNDO, UNDO_MS, NoticeBar
 
 _PICTURE = QSize(128, 128)
 _CELL = _PICTURE + QSize(t.SPACE_4, t.SPACE_5 + t.SPACE_1)
@@ -38,7 +39,9 @@ class AuditionDialog(Sheet):
         self, library: Library, queue: JobQueue, undo: QUndoStack, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
-        self._library, self._queue = library, queue
+        self._library, self._queue, self._undo = library, queue, undo
+        self._first = self._last = undo.index()
+        """Only what is done here is undone here, and done again."""
         self._pictures: dict[str, list[QPixmap]] = {}
         self._came: list[str] = []
         """In their order; what was thrown away comes back to its place."""
@@ -79,11 +82,13 @@ class AuditionDialog(Sheet):
         )
         self.keep_button.clicked.connect(self.keep)
         QShortcut(QKeySequence.StandardKey.Delete, self, self.throw)
-        QShortcut(QKeySequence("Ctrl+Z"), self, undo.undo)
-        QShortcut(QKeySequence("Ctrl+Shift+Z"), self, undo.redo)
+        QShortcut(QKeySequence("Ctrl+Z"), self, self._take_back)
+        QShortcut(QKeySequence("Ctrl+Shift+Z"), self, self._do_again)
+        self.notice = NoticeBar(self)
         vbox(self, t.SPACE_3, SHEET_MARGINS).add(
             text_label(self.tr("Which one goes on?"), "title", self),
             self.prompt,
+            self.notice,
             (self.list, 1),
             self.state,
             hbox(None, t.SPACE_2).add(self.throw_button, STRETCH, close, self.keep_button),
@@ -91,6 +96,9 @@ class AuditionDialog(Sheet):
         self._timer = QTimer(self, interval=_FRAME_MS)
         self._timer.timeout.connect(self._next_frame)
         self._timer.start()
+        undo.indexChanged.connect(self._follow_undo)
+        library.deleted.connect(self._say_deleted)
+        library.failed.connect(self.notice.say_error)
         library.changed.connect(self._follow)
         queue.changed.connect(self._follow)
         self._follow()
@@ -111,6 +119,29 @@ class AuditionDialog(Sheet):
     def throw(self) -> None:
         """Move what is chosen to the trash."""
         self._library.delete([item.id for item in self._chosen()])
+
+    @Slot()
+    def _take_back(self) -> None:
+        if self._undo.index() > self._first:
+            self._undo.undo()
+
+    @Slot()
+    def _do_again(self) -> None:
+        if self._undo.index() < self._last:
+            self._undo.redo()
+
+    @Slot(int)
+    def _follow_undo(self, index: int) -> None:
+        self._last = max(self._last, index)
+        self.notice.withdraw(UNDO)
+
+    @Slot(object)
+    def _say_deleted(self, deletion: Deletion) -> None:
+        text = self.tr("%n video(s) deleted.", None, len(deletion.gone))
+        if deletion.undoable:
+            self.notice.offer_undo(text, self._take_back)
+        else:
+            self.notice.say(text, for_ms=UNDO_MS)
 
     @Slot()
     def _enable(self) -> None:
@@ -137,7 +168,10 @@ class AuditionDialog(Sheet):
             self.list.setCurrentRow(min(current, self.list.count() - 1), only)
         asked = [i for i in self._queue.items if i.request.only_chunks is not None]
         waiting = sum(item.state is not QueueState.FAILED for item in asked)
-        self.state.setText(self.tr("%n more being made", None, waiting) if waiting else "")
+        text = self.tr("%n more being made", None, waiting)
+        if self._queue.paused and self._queue.running is None:
+            text = self.tr("%n more wait: the queue is held.", None, waiting)
+        self.state.setText(text if waiting else "")
         self.state.setVisible(waiting > 0)
         text = self.tr("They appear here one after the other and play: keep the one you like.")
         if not waiting:

@@ -8,7 +8,17 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 import shiboken6
-from PySide6.QtCore import QObject, QRunnable, Qt, QThread, QThreadPool, Signal, Slot
+from PySide6.QtCore import (
+    QCoreApplication,
+    QEvent,
+    QObject,
+    QRunnable,
+    Qt,
+    QThread,
+    QThreadPool,
+    Signal,
+    Slot,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +70,11 @@ class Task(QObject, Generic[_Result]):
         self._ends: _Ends[_Result] | None = (then, failed, owner)
         self.cancelled = False
         self._done.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
+
+    @property
+    def owner(self) -> QObject | None:
+        """For whom it is; None once it has delivered."""
+        return None if self._ends is None else self._ends[2]
 
     def cancel(self) -> None:
         """Forget the result. Work that has not begun is left out; work under way runs on."""
@@ -127,6 +142,11 @@ def run(
     return task
 
 
+def under_way(owner: QObject) -> set[Task[Any]]:
+    """What has not been delivered to an object; to be called on the UI thread."""
+    return {task for task in _under_way if task.owner is owner}
+
+
 class Pool(QThreadPool):
     """Threads of an object's own; one of them keeps the order of its tasks."""
 
@@ -145,3 +165,12 @@ class Pool(QThreadPool):
         owner = self.parent()
         assert owner is not None
         return run(function, *args, then=then, failed=failed, owner=owner, pool=self)
+
+    def finish(self, timeout_ms: int) -> None:
+        """Wait for what is under way, and hand over what came of it: where the program ends, no
+        loop of events does."""
+        self.waitForDone(timeout_ms)
+        owner = self.parent()
+        assert owner is not None
+        for task in under_way(owner):
+            QCoreApplication.sendPostedEvents(task, QEvent.Type.MetaCall)

@@ -317,10 +317,8 @@ class MainWindow(QMainWindow):
         self.close()
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        shop = self.workshop
-        if shop.engine.engine.outlives or not shop.controller.busy:
+        if not self._making and not self.exports.busy:
             self._keep_geometry()
-            self.exports.cancel()
             event.accept()
             self.closed.emit()
             return
@@ -460,22 +458,35 @@ class MainWindow(QMainWindow):
 
     # The end.
 
+    @property
+    def _making(self) -> bool:
+        """Whether a video is being made that ends with the program."""
+        shop = self.workshop
+        return shop.controller.busy and not shop.engine.engine.outlives
+
     def _ask_to_quit(self, restart: bool) -> None:
-        self.making.ask_to_end(
-            self.tr("A video is being made."),
-            self.tr("If you quit now, what is finished of it is kept as a video."),
-            self.tr("Stop and quit"),
-            partial(self._stop_and_quit, restart),
-        )
+        stop, then = self.tr("Stop and quit"), partial(self._stop_and_quit, restart)
+        if not self._making:
+            self.making.ask_to_end(
+                self.tr("A video is being exported."),
+                self.tr("If you quit now, nothing of it is kept."),
+                *(stop, then, self.tr("Keep exporting"), self.exports.idle),
+            )
+            return
+        detail = self.tr("If you quit now, what is finished of it is kept as a video.")
+        if self.exports.busy:
+            detail += "\n" + self.tr("Nothing is kept of the export that is under way.")
+        self.making.ask_to_end(self.tr("A video is being made."), detail, stop, then)
 
     def _stop_and_quit(self, restart: bool) -> None:
         self.restart_wanted = restart
         controller = self.workshop.controller
         self.setEnabled(False)
+        self.exports.cancel_all()
         controller.idle.connect(self.close)
         QTimer.singleShot(_CLOSE_PATIENCE_MS, self._quit_anyway)
         controller.close()
-        if not controller.busy:
+        if not self._making:
             self.close()
 
     @Slot()

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from functools import partial
 
-from PySide6.QtCore import QObject, Qt, Signal, Slot
+from PySide6.QtCore import QObject, Qt, Signal, SignalInstance, Slot
 from PySide6.QtWidgets import QMessageBox, QWidget
 
 from magi_desktop.arrivals import Arrivals
@@ -63,6 +63,8 @@ class Making(QObject):
         shop.models.changed.connect(self._follow_models)
         shop.controller.failed.connect(self._job_failed)
         shop.undo.stop_wanted.connect(self.stop)
+        dialogs.wanted.connect(self.line_up)
+        dialogs.variations_wanted.connect(self.vary)
         arrivals.seed_locked.connect(self._say_seed_locked)
         prompt.later.taken.connect(self._say_storyboard)
 
@@ -106,20 +108,28 @@ class Making(QObject):
             queue.replace(edited.id, dataclasses.replace(request, **own))
         else:
             self._shop.undo.lined_up(self._shop.controller.generate(request, copies))
-        if queue.paused:
-            self._say_held()
-        if only_chunks is not None:
+        if only_chunks is None:
+            self._show_lined_up(copies)
+        else:
             self._dialogs.audition()
-        elif copies > 1 or self._shop.job.phase.active:
-            self.queue_wanted.emit()
+
+    @Slot(object, int)
+    def line_up(self, request: GenerationRequest, copies: int) -> None:
+        """Make videos that are not the draft's; more than one differ in their seeds."""
+        self._shop.undo.lined_up(self._shop.controller.generate(request, copies))
+        self._show_lined_up(copies)
 
     @Slot(object, int)
     def vary(self, request: GenerationRequest, count: int) -> None:
         """Make a video so many times more, with other seeds."""
         self._shop.undo.lined_up(self._shop.controller.vary(request, count))
+        self._show_lined_up(count)
+
+    def _show_lined_up(self, count: int) -> None:
         if self._shop.queue.paused:
             self._say_held()
-        self.queue_wanted.emit()
+        if count > 1 or self._shop.job.phase.active:
+            self.queue_wanted.emit()
 
     @Slot()
     def stop(self) -> None:
@@ -135,16 +145,29 @@ class Making(QObject):
                 stop,
             )
 
-    def ask_to_end(self, text: str, detail: str, verb: str, then: Callable[[], None]) -> None:
-        """Ask before the running video is ended; keeping on is what Enter and Esc mean."""
+    def ask_to_end(
+        self,
+        text: str,
+        detail: str,
+        verb: str,
+        then: Callable[[], None],
+        keep_verb: str = "",
+        over: SignalInstance | None = None,
+    ) -> None:
+        """Ask before something is ended; keeping on is what Enter and Esc mean.
+
+        Args:
+            keep_verb, over: words for that, and what ends by itself; by default the running video.
+        """
         box = self._box(text, detail)
         stop = box.addButton(verb, QMessageBox.ButtonRole.AcceptRole)
-        keep = box.addButton(self.tr("Keep making it"), QMessageBox.ButtonRole.RejectRole)
+        keep_verb = keep_verb or self.tr("Keep making it")
+        keep = box.addButton(keep_verb, QMessageBox.ButtonRole.RejectRole)
         box.setDefaultButton(keep)
         box.setEscapeButton(keep)
         stop.clicked.connect(then)
-        # A video that ends by itself leaves nothing to ask.
-        self._shop.job.ended.connect(box.close)
+        # What has ended by itself leaves nothing to ask.
+        (over or self._shop.job.ended).connect(box.close)
         box.open()
 
     def _ask_without_prompt(self, copies: int, only_chunks: int | None) -> None:

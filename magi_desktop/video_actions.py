@@ -221,6 +221,9 @@ class VideoCommands(QObject):
     @Slot(object)
     def _say_deleted(self, deletion: Deletion) -> None:
         text = self.tr("%n video(s) deleted.", "", len(deletion.gone))
+        families = {item.family for item, _ in deletion.gone}
+        if left := sum(item.family in families for item in self._library.items):
+            text += " " + self.tr("%n other take(s) of the same video stay.", "", left)
         if deletion.undoable:
             self._notice.offer_undo(text, self.undo_wanted.emit)
         else:

@@ -46,6 +46,8 @@ class WindowDialogs(QObject):
         failed: an exception: a folder could not be opened.
         restart_wanted: the program is to end and begin again.
         file_wanted: path of a video and its GenerationRequest, to be gone on with from its file.
+        wanted: a GenerationRequest, and how many videos of it are to be made.
+        variations_wanted: a GenerationRequest, of which so many more are to be made.
         started: the user begins with a model that the welcome offers.
     """
 
@@ -53,6 +55,8 @@ class WindowDialogs(QObject):
     failed = Signal(object)
     restart_wanted = Signal()
     file_wanted = Signal(object, object)
+    wanted = Signal(object, int)
+    variations_wanted = Signal(object, int)
     started = Signal()
 
     def __init__(self, workshop: Workshop, window: QWidget) -> None:
@@ -132,8 +136,7 @@ class WindowDialogs(QObject):
 
         def found(earlier: Earlier) -> None:
             request = earlier.redone(earlier.chunk_at(second))
-            ids = self._workshop.controller.vary(request, VARIATIONS)
-            self._workshop.undo.lined_up(ids)
+            self.variations_wanted.emit(request, VARIATIONS)
 
         background.run(find, then=found, failed=self.failed.emit, owner=self)
 
@@ -160,7 +163,7 @@ class WindowDialogs(QObject):
         """Make what is missing of a video that was stopped."""
         background.run(
             lambda: earlier_of(item.path, self._workshop.engine.engine.takes).resumed(),
-            then=self._line_up,
+            then=lambda request: self.wanted.emit(request, 1),
             failed=self.failed.emit,
             owner=self,
         )
@@ -171,13 +174,8 @@ class WindowDialogs(QObject):
         from magi_desktop.dialogs.redo import RedoDialog
 
         dialog = RedoDialog(earlier, chunk, VARIATIONS, self._window, transition)
-        dialog.chosen.connect(self._line_up)
+        dialog.chosen.connect(self.wanted)
         self._open(dialog)
-
-    @Slot(object, int)
-    def _line_up(self, request: GenerationRequest, copies: int = 1) -> None:
-        ids = self._workshop.controller.generate(request, copies)
-        self._workshop.undo.lined_up(ids)
 
     @Slot()
     def about(self) -> None:

@@ -141,10 +141,12 @@ def remove(environments: Environments, places: Places, kinds: frozenset[Belongin
             _prune_above(path, remains.models_dir)
     if Belonging.SETTINGS in kinds:
         going += [*every[Belonging.SETTINGS], *every[Belonging.LIBRARY]]
-    # What the user keeps may lie in a folder that goes.
-    kept = {usual, remains.models_dir, remains.videos_dir}
+    # What the user keeps may lie in a folder that goes, whatever links lead there; and so may
+    # videos of an earlier folder, or that cannot be moved to the trash.
+    kept = {usual, remains.models_dir, remains.videos_dir, *remains.videos()}
+    kept |= {place.resolve() for place in kept}
     for path in going:
-        _clear(path, kept)
+        _clear(path.resolve(), kept)
     emptied = (usual, places.config, places.data, places.videos, usual.parent)
     for folder in (*going, *emptied):
         _remove_empty(folder)
@@ -192,12 +194,10 @@ def _delete(path: Path) -> None:
 
 
 def _clear(path: Path, kept: set[Path]) -> None:
-    """Delete a file or a folder, but nothing in ``kept``."""
-    if path.is_file():
+    """Delete a file, a link or a folder, but nothing in ``kept``."""
+    if not any(place.is_relative_to(path) for place in kept):
         _delete(path)
-    elif not any(place.is_relative_to(path) for place in kept):
-        remove_tree(path)
-    elif path not in kept and path.is_dir():
+    elif path not in kept and path.is_dir() and not is_link(path):
         for inside in path.iterdir():
             _clear(inside, kept)
 

@@ -28,11 +28,13 @@ class ExportBar(QFrame):
         finished: list of the files that were made.
         failed: the MagiError that ended it.
         ended: the ExportJobs that are over, in whichever way.
+        idle: no others wait behind them.
     """
 
     finished = Signal(list)
     failed = Signal(object)
     ended = Signal(object)
+    idle = Signal()
     _progressed = Signal(float)
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -57,8 +59,8 @@ class ExportBar(QFrame):
 
     @property
     def busy(self) -> bool:
-        """Whether something is being exported."""
-        return bool(self._jobs)
+        """Whether something is being exported, or waits for that, and is still wanted."""
+        return bool(self._waiting) or (bool(self._jobs) and not self._stop.is_set())
 
     def start(self, jobs: Sequence[ExportJob]) -> None:
         """Export these videos, after those that are being exported."""
@@ -71,6 +73,11 @@ class ExportBar(QFrame):
         if self._jobs:
             self._text.setText(self.tr("Cancelling"))
             self._stop.set()
+
+    def cancel_all(self) -> None:
+        """Stop the export under way, and begin no other."""
+        self._waiting.clear()
+        self.cancel()
 
     def _next(self) -> None:
         if self._jobs or not self._waiting:
@@ -115,4 +122,6 @@ class ExportBar(QFrame):
         jobs, self._jobs = self._jobs, ()
         self.hide()
         self.ended.emit(jobs)
+        if not self._waiting:
+            self.idle.emit()
         self._next()

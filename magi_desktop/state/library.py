@@ -7,10 +7,12 @@ import dataclasses
 import logging
 import os
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
+from weakref import WeakSet
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
@@ -34,6 +36,8 @@ __all__ = ["Library", "LibraryItem"]
 
 logger = logging.getLogger(__name__)
 
+_PATIENCE_MS, _LOOK_PATIENCE_MS = 20_000, 3_000
+"""How long a deletion or another change may take at the end of the program, and a look."""
 _SECOND_LOOK_MS = 8000
 """An engine that has lost its window takes a moment to end and to let go of its video."""
 
@@ -101,6 +105,8 @@ class Library(QObject):
         self.loaded = False
         # One thread: a video is added before a later look at its folder, and never twice.
         self._pool = background.Pool(self)
+        self._looks: WeakSet[background.Task[Any]] = WeakSet()
+        """Tasks that change nothing."""
         self._waiting_folders: list[Path] = []
         store.read(_load, self._take_loaded, self)
 
@@ -144,7 +150,7 @@ class Library(QObject):
         if not self.loaded:
             self._waiting_folders.append(folder)
             return
-        self._pool.run(scan, folder, tuple(self.items), then=self._take_scan)
+        self._look(scan, folder, tuple(self.items), then=self._take_scan)
 
     def recover(self, folder: Path) -> None:
         """Finish what a killed program left in a folder, and take it in; to be called at start."""
@@ -154,7 +160,7 @@ class Library(QObject):
     def check_files(self) -> None:
         """Find out which files are still there."""
         items = tuple(self.items)
-        self._pool.run(_missing, items, then=self._take_missing)
+        self._look(_missing, items, then=self._take_missing)
 
     def locate(self, item_id: str, path: Path) -> None:
         """Say where a missing video is now."""
@@ -224,13 +230,20 @@ class Library(QObject):
             self._pool.run(_restore, deletion, then=self._take_restored)
 
     def close(self) -> None:
-        """Finish what is under way; blocks for a moment."""
+        """Finish what was asked for, and look at nothing any more; blocks for a moment."""
         self.thumbnails.close()
-        self._pool.clear()
-        self._pool.waitForDone(3000)
+        for look in self._looks:
+            look.cancel()
+        asked_for = background.under_way(self) - set(self._looks)
+        self._pool.finish(_PATIENCE_MS if asked_for else _LOOK_PATIENCE_MS)
+
+    def _look(
+        self, function: Callable[..., Any], *args: object, then: Callable[[Any], object]
+    ) -> None:
+        self._looks.add(self._pool.run(function, *args, then=then))
 
     def _recover_now(self, folder: Path) -> None:
-        self._pool.run(recover, folder, then=self._put)
+        self._look(recover, folder, then=self._put)
         self.rescan(folder)
 
     def _put(self, items: Sequence[LibraryItem]) -> None:
@@ -312,7 +325,7 @@ class Library(QObject):
 
     def _check_one(self, path: Path) -> None:
         items = tuple(i for i in self.items if i.path == path)
-        self._pool.run(_missing, items, then=self._take_missing)
+        self._look(_missing, items, then=self._take_missing)
 
     def _fail(self, error: Exception) -> None:
         if isinstance(error, MagiError):

@@ -108,13 +108,31 @@ def show_fraction(bar: QProgressBar, done: float | None, moves: bool = True) -> 
     bar.setValue(round((done or 0.0) * _STEPS))
 
 
+class _UpAndDown(QScrollArea):
+    """As wide, at the least, as what is inside, which could not be seen else."""
+
+    def __init__(self, inside: QWidget, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._inside = inside
+        self.setWidget(inside)
+
+    def minimumSizeHint(self) -> QSize:
+        least = super().minimumSizeHint()
+        bar = self.verticalScrollBar().sizeHint().width()
+        return least.expandedTo(QSize(self._inside.minimumSizeHint().width() + bar, 0))
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() is QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return super().eventFilter(watched, event)
+
+
 def scroll_area(inside: QWidget, parent: QWidget) -> QScrollArea:
     """Scrolls a widget up and down only; Tab passes it by."""
-    area = QScrollArea(parent)
+    area = _UpAndDown(inside, parent)
     area.setWidgetResizable(True)
     area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-    area.setWidget(inside)
     return area
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from magi_engine.cli.engines import add_engine_options
 from magi_engine.cli.request_options import add_request_options, build_request, default_name
 from magi_engine.cli.running import add_display_options, run_request
+from magi_engine.disk import writing
 from magi_engine.errors import InvalidRequestError
 from magi_engine.media.targets import check_target
 
@@ -44,7 +45,8 @@ def run(args: argparse.Namespace) -> int:
     folder = Path(args.output or "audition")
     args.output = None
     request = dataclasses.replace(build_request(args), only_chunks=1)
-    folder.mkdir(parents=True, exist_ok=True)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     requests = []
     for seed in range(request.seed, request.seed + args.count):
         one = dataclasses.replace(request, seed=seed)

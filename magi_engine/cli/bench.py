@@ -7,6 +7,7 @@ from pathlib import Path
 
 from magi_engine.atomic import write_text
 from magi_engine.cli.exit_codes import DONE
+from magi_engine.disk import writing
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -44,7 +45,8 @@ def run(args: argparse.Namespace) -> int:
             else:
                 progress.update(task, completed=event.share, description=str(event.doing))
     assert report is not None, "nobody cancelled it"
-    if args.json is not None:
-        write_text(args.json, report.to_json())
     print(report.to_text(), end="")
+    if args.json is not None:
+        with writing(args.json):
+            write_text(args.json, report.to_json())
     return DONE

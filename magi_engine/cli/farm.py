@@ -11,8 +11,7 @@ import threading
 
 from magi_engine.cli.exit_codes import DONE
 from magi_engine.cli.request_options import whole
-from magi_engine.cli.serve import add_address_options, certificate_of
-from magi_engine.config.places import default_serve_dir
+from magi_engine.cli.serve import add_address_options, certificate_of, folder_of
 from magi_engine.errors import InvalidRequestError
 
 _IDLE_S = 600
@@ -78,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
         raise InvalidRequestError(
             "There are always as many engines: --idle does nothing.", "Leave it out."
         )
-    folder = (args.folder or default_serve_dir()).absolute()
+    folder = folder_of(args)
     certificate = certificate_of(args, folder)
     port = args.port or free_port(args.host)  # the same on all machines
     address = address_of(args.host, port, certificate)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from magi_engine.cli.exit_codes import DONE
 from magi_engine.config.places import default_serve_dir
+from magi_engine.disk import writing
 from magi_engine.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -67,6 +68,14 @@ def add_address_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--log-prompts", action="store_true", help="log what is asked for, too")
 
 
+def folder_of(args: argparse.Namespace) -> Path:
+    """The folder of the server, made if it is not there. Raises: OutputError: it cannot be."""
+    folder = (args.folder or default_serve_dir()).absolute()
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
 def certificate_of(args: argparse.Namespace, folder: Path) -> Certificate | None:
     """The certificate that was given, or the server's own where others can listen in; None: there
     is no need of one.
@@ -94,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
         raise InvalidRequestError("That is no number of engines.", "Write --engines 2.")
     from magi_engine.serve.server import ServeOptions, serve
 
-    folder = (args.folder or default_serve_dir()).absolute()
+    folder = folder_of(args)
     options = ServeOptions(
         host=args.host,
         port=args.port,

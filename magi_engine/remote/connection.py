@@ -17,11 +17,13 @@ from websockets.sync.client import ClientConnection, connect
 
 from magi_engine.errors import InvalidRequestError, MagiError, RemoteError
 from magi_engine.json_text import parse_json
+from magi_engine.text_file import read_text
 
 _TIMEOUT_S = 30.0
 _PLAN_S = 120.0
 """An engine that has just been started imports for some seconds."""
 _PIECE_BYTES = 1 << 20
+_MOST_TOKEN_BYTES = 1 << 20
 _MOST_MESSAGE_BYTES = 16 << 20
 _HANDSHAKE_S = 15.0
 _PING_S = 10.0
@@ -77,7 +79,7 @@ class Connection:
             InvalidRequestError: as above, or the file cannot be read.
         """
         try:
-            token = token_file.read_text(encoding="utf-8").split()[:1]
+            token = read_text(token_file, _MOST_TOKEN_BYTES).split()[:1]
         except (OSError, UnicodeDecodeError) as error:
             raise InvalidRequestError(
                 "{path} cannot be read.", "Check the name.", path=token_file

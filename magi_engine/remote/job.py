@@ -88,8 +88,8 @@ class RemoteJob:
         """Of a clip in front of the result in its file; None: not known."""
         self._pending: list[dict[str, Any]] = []
         """Events that have come and were not given out: they wait for their frames."""
-        self._stage: dict[str, Any] | None = None
-        """The last one that was told."""
+        self._stage = StageStarted(Stage.WAITING).to_exact_dict()
+        """The last one that was told there."""
 
     def control(self, command: Command) -> None:
         """Tell the job something, now or as soon as there is a connection; returns at once."""
@@ -123,6 +123,7 @@ class RemoteJob:
         frames = 0
         try:
             job_id = yield from self._patiently(begin)
+            yield StageStarted(Stage.WAITING)
             suffix = output.suffix.lower()
             part = remote_part(output, job_id, suffix if suffix == ".webm" else ".mp4")
             for event in self._followed(job_id, request, output, part):
@@ -198,7 +199,7 @@ class RemoteJob:
         while True:
             try:
                 with self._connected(job_id, video) as socket:
-                    if tries > _SHORT_CUT and self._stage is not None:
+                    if tries > _SHORT_CUT:
                         yield self._stage
                     tries = 0
                     for message in socket:

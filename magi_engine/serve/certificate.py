@@ -44,7 +44,7 @@ class Certificate:
 
 
 def own_certificate(folder: Path) -> Certificate:
-    """The one that the server in a folder made for itself at its first start.
+    """The one that the server in a folder, which is there, made for itself at its first start.
 
     Raises:
         InvalidRequestError: it cannot be made here.
@@ -52,7 +52,6 @@ def own_certificate(folder: Path) -> Certificate:
     own = Certificate(folder / "cert.pem", folder / "key.pem")
     if own.path.exists() and own.key.exists():
         return own
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     program = shutil.which("openssl")
     command = [program or "", "req", "-x509", "-nodes", "-newkey", "ec"]
     command += ["-pkeyopt", "ec_paramgen_curve:P-256", "-subj", "/CN=magi", "-days", str(_DAYS)]

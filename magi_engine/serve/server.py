@@ -70,7 +70,6 @@ def serve(options: ServeOptions, say: Callable[[str], None]) -> None:
             "Only this machine is served: there is nothing to announce.", "Give --host 0.0.0.0."
         )
     tokens = Tokens(options.token_file)
-    options.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with alone(options.folder / "lock"):  # or others, or a farm, would make the same jobs
         _serve(options, tokens, say)
 

@@ -8,8 +8,11 @@ import os
 import secrets
 from pathlib import Path
 
+from magi_engine.disk import writing
 from magi_engine.errors import InvalidRequestError
+from magi_engine.text_file import read_text
 
+_MOST_BYTES = 1 << 20
 _LEAST_LETTERS = 20
 
 
@@ -20,20 +23,27 @@ class Tokens:
         path: of the file; made with one token if it is not there.
 
     Raises:
-        OSError: it cannot be read or made.
-        InvalidRequestError: others can read it, or a token is too short.
+        OutputError: it cannot be made.
+        InvalidRequestError: it cannot be read, others can read it, or a token is too short.
     """
 
     def __init__(self, path: Path) -> None:
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                file.write(f"{secrets.token_urlsafe(32)}\n")
+            with writing(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                fresh = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                with os.fdopen(fresh, "w") as file:
+                    file.write(f"{secrets.token_urlsafe(32)}\n")
         elif os.name == "posix" and path.stat().st_mode & 0o077:
             raise InvalidRequestError(
                 "Others can read the tokens in {path}.", "Run: chmod 600 {path}", path=path
             )
-        tokens = path.read_text(encoding="utf-8").split()
+        try:
+            tokens = read_text(path, _MOST_BYTES).split()
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidRequestError(
+                "{path} cannot be read.", "Check the name.", path=path
+            ) from error
         if not tokens or min(map(len, tokens)) < _LEAST_LETTERS:
             raise InvalidRequestError(
                 "A token in {path} has less than {least} letters.",

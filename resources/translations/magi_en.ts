@@ -4,10 +4,24 @@
 <context>
     <name>AuditionDialog</name>
     <message numerus="yes">
+        <source>%n video(s) deleted.</source>
+        <translation>
+            <numerusform>%n video deleted.</numerusform>
+            <numerusform>%n videos deleted.</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
         <source>%n more being made</source>
         <translation>
             <numerusform>%n more being made</numerusform>
             <numerusform>%n more being made</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n more wait: the queue is held.</source>
+        <translation>
+            <numerusform>%n more waits: the queue is held.</numerusform>
+            <numerusform>%n more wait: the queue is held.</numerusform>
         </translation>
     </message>
 </context>
@@ -143,6 +157,13 @@
         <translation>
             <numerusform>%n video deleted.</numerusform>
             <numerusform>%n videos deleted.</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n other take(s) of the same video stay.</source>
+        <translation>
+            <numerusform>%n other take of the same video stays.</numerusform>
+            <numerusform>%n other takes of the same video stay.</numerusform>
         </translation>
     </message>
     <message numerus="yes">

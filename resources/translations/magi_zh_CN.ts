@@ -205,9 +205,21 @@
         <translation>继续哪一个？</translation>
     </message>
     <message numerus="yes">
+        <source>%n video(s) deleted.</source>
+        <translation>
+            <numerusform>已删除 %n 个视频。</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
         <source>%n more being made</source>
         <translation>
             <numerusform>还有 %n 个正在生成</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n more wait: the queue is held.</source>
+        <translation>
+            <numerusform>还有 %n 个在等待：队列已暂停。</numerusform>
         </translation>
     </message>
     <message>
@@ -1443,6 +1455,22 @@
         <translation>模型未能准备好</translation>
     </message>
     <message>
+        <source>A video is being exported.</source>
+        <translation>正在导出视频。</translation>
+    </message>
+    <message>
+        <source>If you quit now, nothing of it is kept.</source>
+        <translation>现在退出的话，不会保留任何导出内容。</translation>
+    </message>
+    <message>
+        <source>Keep exporting</source>
+        <translation>继续导出</translation>
+    </message>
+    <message>
+        <source>Nothing is kept of the export that is under way.</source>
+        <translation>正在进行的导出不会保留。</translation>
+    </message>
+    <message>
         <source>A video is being made.</source>
         <translation>正在生成视频。</translation>
     </message>
@@ -1920,10 +1948,6 @@
     <message>
         <source>Check the repository&apos;s name; if it is private, sign in with: hf auth login</source>
         <translation>请检查仓库名称；如果是私有仓库，请用此命令登录：hf auth login</translation>
-    </message>
-    <message>
-        <source>Check them with: magi models verify {name}</source>
-        <translation>请用此命令检查：magi models verify {name}</translation>
     </message>
     <message>
         <source>Choose a box of at least one pixel inside it.</source>
@@ -2594,10 +2618,6 @@
         <translation>Magi Desktop 正在运行。</translation>
     </message>
     <message>
-        <source>Make it with: magi models quantize {name}</source>
-        <translation>制作命令：magi models quantize {name}</translation>
-    </message>
-    <message>
         <source>Make it with: {command}</source>
         <translation>请用此命令制作：{command}</translation>
     </message>
@@ -2620,10 +2640,6 @@
     <message>
         <source>Measuring products and attention</source>
         <translation>正在测量矩阵乘法和注意力</translation>
-    </message>
-    <message>
-        <source>Mend it with: magi models download {name}</source>
-        <translation>请用此命令修复：magi models download {name}</translation>
     </message>
     <message>
         <source>Models are downloaded from {source}.</source>
@@ -3694,6 +3710,10 @@
         <translation>请等其中一些完成。</translation>
     </message>
     <message>
+        <source>Waiting for its turn on the other computer</source>
+        <translation>正在另一台电脑上排队</translation>
+    </message>
+    <message>
         <source>Waiting for the other computer</source>
         <translation>正在等待另一台电脑</translation>
     </message>
@@ -3852,6 +3872,14 @@
     <message>
         <source>Beyond this machine others could read what is sent, and no certificate can be made here without OpenSSL.</source>
         <translation>在本机之外，其他人可能读到所发送的内容；而这里没有 OpenSSL，无法生成证书。</translation>
+    </message>
+    <message>
+        <source>Check them with: {command}</source>
+        <translation>检查方法：{command}</translation>
+    </message>
+    <message>
+        <source>Mend it with: {command}</source>
+        <translation>修复方法：{command}</translation>
     </message>
     <message>
         <source>Update the program, or choose another repository.</source>
@@ -7343,6 +7371,12 @@
         <source>%n video(s) deleted.</source>
         <translation>
             <numerusform>已删除 %n 个视频。</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n other take(s) of the same video stay.</source>
+        <translation>
+            <numerusform>同一视频的另外 %n 个版本仍保留。</numerusform>
         </translation>
     </message>
     <message>

@@ -21,3 +21,5 @@ def test_what_could_not_be_made_is_not_being_made(library: Library, qtbot: QtBot
     queue.mark_running(first)
     queue.mark_failed(first, Message("Out of memory."))
     assert "1 more" in dialog.state.text()
+    queue.set_paused(True)
+    assert "1 more wait: the queue is held." in dialog.state.text()

@@ -99,6 +99,21 @@ def test_one_that_is_stopped_lets_the_next_go_on(
     assert bar.isHidden()
 
 
+def test_all_are_stopped_and_none_begins_any_more(
+    source: Path, tmp_path: Path, qtbot: QtBot
+) -> None:
+    make_video(tmp_path / "long.mp4", frames=240)
+    bar = ExportBar()
+    qtbot.addWidget(bar)
+    bar.start([ExportJob(tmp_path / "long.mp4", tmp_path / "a.gif")])
+    bar.start([ExportJob(source, tmp_path / "b.gif")])
+    bar.finished.connect(pytest.fail)
+    with qtbot.waitSignal(bar.idle):
+        bar.cancel_all()
+        assert not bar.busy, "nobody wants it any more"
+    assert only(tmp_path) == ["long.mp4", "source.mp4"]
+
+
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_a_folder_that_is_none_gives_a_sentence(source: Path, tmp_path: Path, suffix: str) -> None:
     (tmp_path / "file").write_text("no folder")

@@ -32,7 +32,7 @@ from magi_desktop.widgets.notice_bar import NoticeBar
 from magi_engine.errors import MediaReadError, OutputError
 from magi_engine.runtime.request.length import LengthPlan
 from magi_engine.runtime.request.metadata import read_request
-from magi_engine.runtime.request.request import GenerationRequest, Mode, PromptChange
+from magi_engine.runtime.request.request import GenerationRequest, Mode, PromptChange, TakeStart
 from tests.desktop.accessibility import faults
 from tests.desktop.state.helpers import request
 from tests.desktop.state.videos import make_video
@@ -304,6 +304,24 @@ def test_a_deleted_video_can_be_brought_back(
     assert deleted.args is not None
     library.restore(deleted.args[0])
     qtbot.waitUntil(lambda: len(library.items) == 1)
+
+
+def test_where_other_takes_stay_that_is_said(
+    window: Window, library: Library, tmp_path: Path, qtbot: QtBot
+) -> None:
+    first, second = "20261128-120000-123456", "20261128-130000-123456"
+    for take, start in ((first, None), (second, TakeStart(first, 1))):
+        path = tmp_path / f"{take}.mp4"
+        library.add(path, make_video(path, take=take, start=start))
+    qtbot.waitUntil(lambda: len(library.items) == 2)
+    for item, said in (
+        (library.items[0], "1 other take(s) of the same video stay."),
+        (library.items[1], "1 video(s) deleted."),
+    ):
+        item.path.unlink()
+        with qtbot.waitSignal(library.deleted):
+            library.delete([item.id])
+        assert window.notice.text.endswith(said)
 
 
 def test_settings_of_a_newer_program_are_refused_in_words(

@@ -10,13 +10,16 @@ import threading
 from pathlib import Path
 
 import psutil
+import pytest
 from PySide6.QtCore import Qt, QThreadPool
 from PySide6.QtWidgets import QMessageBox, QPushButton
 from pytestqt.qtbot import QtBot
 
+from magi_desktop.exporting import ExportJob
 from magi_desktop.state.jobs import Phase
 from magi_engine.media.info import probe
 from magi_engine.runtime.request.request import Mode
+from tests.desktop.media_files import video_file
 from tests.e2e.conftest import ENDLESS, App, until
 
 
@@ -45,6 +48,28 @@ def test_closing_while_generating_asks_and_leaves_a_playable_file(
     assert probe(video).frame_count is not None
 
 
+@pytest.mark.usefixtures("lent")
+def test_closing_while_exporting_asks_and_leaves_nothing_of_it(
+    tmp_path: Path, qtbot: QtBot
+) -> None:
+    app = App(tmp_path / "home", qtbot)
+    source = video_file(tmp_path / "long.mp4", seconds=60)  # not exported before it is stopped
+    app.window.exports.start([ExportJob(source, tmp_path / "a.webm")])
+    app.window.exports.start([ExportJob(source, tmp_path / "b.webm")])
+    assert not app.window.close()
+    box = next(b for b in app.window.findChildren(QMessageBox) if b.isVisible())
+    assert "exported" in box.text()
+    qtbot.mouseClick(_button(box, "Keep exporting"), Qt.MouseButton.LeftButton)
+    assert app.window.exports.busy
+    assert not app.window.close()
+    box = next(b for b in app.window.findChildren(QMessageBox) if b.isVisible())
+    with qtbot.waitSignal(app.window.closed):
+        qtbot.mouseClick(_button(box, "Stop and quit"), Qt.MouseButton.LeftButton)
+    app.close()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["home", "long.mp4"]
+
+
+@pytest.mark.usefixtures("lent")
 def test_settings_prompts_and_window_survive_a_restart(tmp_path: Path, qtbot: QtBot) -> None:
     app = App(tmp_path / "home", qtbot)
     app.workshop.draft.set_mode(Mode.I2V)
@@ -85,6 +110,7 @@ sys.exit(main(["magi-desktop"]))
 """
 
 
+@pytest.mark.usefixtures("lent")
 def test_the_queue_and_the_video_survive_kill_minus_nine(
     tmp_path: Path, qtbot: QtBot, own_places: Path
 ) -> None:
@@ -129,6 +155,7 @@ def test_the_queue_and_the_video_survive_kill_minus_nine(
 _STUCK = """
 import os, signal, sys
 import psutil
+import pytest
 from magi_desktop import main_window
 from magi_desktop.app import main
 from magi_engine.runtime.engine_process import EngineProcess
@@ -158,6 +185,7 @@ sys.exit(main(["magi-desktop"]))
 """
 
 
+@pytest.mark.usefixtures("lent")
 def test_an_engine_that_stands_still_does_not_keep_the_program_from_ending(
     tmp_path: Path, qtbot: QtBot
 ) -> None:

@@ -33,6 +33,7 @@ def _prompts(app: App) -> list[str]:
     return [item.request.prompt for item in app.workshop.queue.items]
 
 
+@pytest.mark.usefixtures("lent")
 def test_the_queue_is_put_in_order_by_keyboard_and_survives_a_restart(
     tmp_path: Path, qtbot: QtBot
 ) -> None:
@@ -114,6 +115,7 @@ def test_a_first_second_stays_one_when_it_is_edited(app: App) -> None:
     assert [(i.request.prompt, i.request.only_chunks) for i in queue.items] == [("uno", 1)]
 
 
+@pytest.mark.usefixtures("lent")
 def test_what_is_edited_as_the_program_ends_is_held_and_edited_at_the_next_start(
     tmp_path: Path, qtbot: QtBot
 ) -> None:
@@ -271,16 +273,28 @@ def test_an_audition_one_is_thrown_away_one_is_kept(app: App) -> None:
     qtbot.waitUntil(lambda: dialog.list.item(0).icon().cacheKey() != before)
     seeds = [dialog.list.item(n).text() for n in range(9)]
     assert len(set(seeds)) == 9
+    control = Qt.KeyboardModifier.ControlModifier
+    qtbot.keyClick(dialog.list, Qt.Key.Key_Z, control)
+    assert app.workshop.undo.canUndo(), "what was done elsewhere is not undone here"
     qtbot.keyClick(dialog.list, Qt.Key.Key_Right)
     qtbot.keyClick(dialog.list, Qt.Key.Key_Delete)
     qtbot.waitUntil(lambda: dialog.list.count() == 8)
     assert [dialog.list.item(n).text() for n in range(8)] == [seeds[0], *seeds[2:]]
     assert [row.text() for row in dialog.list.selectedItems()] == [seeds[2]], "its neighbour"
-    qtbot.keyClick(dialog.list, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert "deleted" in dialog.notice.text
+    qtbot.keyClick(dialog.list, Qt.Key.Key_Z, control)
     qtbot.waitUntil(lambda: dialog.list.count() == 9)
     assert [dialog.list.item(n).text() for n in range(9)] == seeds, "where it was"
+    assert dialog.notice.text == ""
+    qtbot.keyClick(dialog.list, Qt.Key.Key_Z, control | Qt.KeyboardModifier.ShiftModifier)
+    qtbot.waitUntil(lambda: dialog.list.count() == 8)
+    qtbot.keyClick(dialog.list, Qt.Key.Key_Z, control)
+    qtbot.waitUntil(lambda: dialog.list.count() == 9)
+    app.workshop.queue.set_paused(True)
     dialog.list.setCurrentRow(0, QItemSelectionModel.SelectionFlag.ClearAndSelect)
     qtbot.keyClick(dialog.list, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: "held" in app.window.notice.text)
+    app.workshop.queue.set_paused(False)
     qtbot.waitUntil(lambda: len(library.items) == 10)
     assert (library.items[0].frames, library.items[0].complete) == (48, True)
     assert library.items[0].request.seed == 3

@@ -186,13 +186,33 @@ def test_a_linked_model_goes_but_not_what_it_leads_to(home: Path) -> None:
     assert not (home / "data/magi-desktop").exists()
 
 
-def test_videos_of_the_library_go_to_the_trash_if_told(home: Path) -> None:
+def library(home: Path, *videos: Path) -> None:
     with contextlib.closing(sqlite3.connect(home / "library.sqlite3")) as database:
         database.execute("CREATE TABLE library (id TEXT, path TEXT)")
-        for path in (home / VIDEO, home / "gone.mp4"):
+        for path in videos:
             database.execute("INSERT INTO library VALUES ('', ?)", (str(path),))
         database.commit()
     (home / "library.sqlite3").replace(home / "data/magi-desktop/magi.sqlite3")
+
+
+def test_videos_stay_in_a_folder_that_goes_wherever_links_lead(home: Path) -> None:
+    data = home / "data/magi-desktop"
+    earlier, now = data / "earlier/b.mp4", data / "now/c.mp4"
+    for path in (earlier, now):
+        path.parent.mkdir()
+        path.write_text("1")
+    (home / "shortcut").symlink_to(data)
+    library(home, earlier)
+    text = json.dumps({"preferences": {"output_folder": str(home / "shortcut/now")}})
+    (home / "config/magi-desktop/settings.json").write_text(text)
+    clear(everything=True)
+    assert earlier.exists()
+    assert now.exists()
+    assert not (data / "magi.sqlite3").exists()
+
+
+def test_videos_of_the_library_go_to_the_trash_if_told(home: Path) -> None:
+    library(home, home / VIDEO, home / "gone.mp4")
     stranger = home / "videos/Magi Desktop/holiday.mp4"
     stranger.write_text("1")
     places = Places.of_user()

@@ -40,6 +40,8 @@ class Stage(Enum):
     SAMPLING = "sampling"
     CONNECTING = "connecting"
     """Only of a video that another machine makes, at any time: it does not answer."""
+    WAITING = "waiting"
+    """Only there, too: it has the request and has not begun."""
 
     @property
     def sentence(self) -> Message:
@@ -57,6 +59,7 @@ _STAGE_SENTENCES = {
     Stage.PREPARING_SIZE: Message("Preparing for this size"),
     Stage.SAMPLING: Message("Generating"),
     Stage.CONNECTING: Message("Waiting for the other computer"),
+    Stage.WAITING: Message("Waiting for its turn on the other computer"),
 }
 
 

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtCore import QMimeData, QPoint, QPointF, QRect, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
@@ -138,6 +138,17 @@ def test_shared_parts_alone_are_no_model_to_remove(qtbot: QtBot, models: Models)
     qtbot.waitUntil(lambda: models.removable_bytes["4.5B-distill"] == 6010)
     qtbot.wait(10)
     assert not dialog.cards["4.5B-distill"].remove_action.isVisible()
+
+
+def test_as_narrow_as_it_gets_all_of_it_is_seen(qtbot: QtBot, models: Models) -> None:
+    dialog = shown(qtbot, models)
+    dialog.resize(1, dialog.height())
+    area = dialog._scroll.viewport()
+    for card in dialog.cards.values():
+        place = QRect(card.mapTo(area, QPoint(0, 0)), card.size())
+        assert place.right() <= area.rect().right(), card.name
+    assert dialog.path.isVisible()
+    assert dialog.path.height() >= dialog.path.heightForWidth(dialog.path.width())
 
 
 def test_a_model_goes_to_the_bin_and_comes_back(qtbot: QtBot, models: Models) -> None:

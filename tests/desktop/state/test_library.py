@@ -245,6 +245,30 @@ def test_deleting_goes_to_the_trash_and_comes_back(
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a trash of one's own")
+def test_what_was_asked_for_as_the_program_ends_is_done_and_kept(
+    make_library: MakeLibrary, videos: Path, qtbot: QtBot, monkeypatch, tmp_path: Path
+) -> None:
+    library = make_library()
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    ids = {name: add(library, qtbot, videos / f"{name}.mp4") for name in ("a", "b", "c")}
+    with qtbot.waitSignal(library.deleted) as deleted:
+        library.delete([ids["a"]])
+    assert deleted.args is not None
+    begun, looked, more = threading.Event(), threading.Event(), []
+    library._look(lambda: (begun.set(), looked.wait()), then=more.append)
+    begun.wait()
+    library._look(list, then=more.append)
+    library.restore(deleted.args[0])
+    library.delete([ids["b"]])
+    library.rename(ids["c"], "d")
+    looked.set()
+    library.close()
+    assert sorted(p.name for p in videos.iterdir()) == ["a.mp4", "d.mp4"]
+    assert more == [], "nobody wants to know any more"
+    assert names(make_library()) == {"a.mp4", "d.mp4"}
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a trash of one's own")
 def test_without_a_trash_the_file_is_kept_and_that_is_said(
     library: Library, videos: Path, qtbot: QtBot, monkeypatch, tmp_path: Path
 ) -> None:

@@ -166,6 +166,21 @@ def test_outputs_that_cannot_be(place: Path, refused: Refused) -> None:
         refused(["generate", "--prompt=x", f"-o{name}"])
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "audition --prompt=x -o=file",
+        "serve --folder=file",
+        "serve --host=0.0.0.0 --folder=file/folder",
+        "serve --token-file=file/token",
+        "serve --token-file=.",
+    ],
+)
+def test_places_that_cannot_be(place: Path, refused: Refused, command: str) -> None:
+    (place / "file").touch()
+    refused(command.split())
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="devices of Linux")
 @pytest.mark.parametrize("option", ["--storyboard", "--like", "--config"])
 def test_files_without_end(place: Path, refused: Refused, option: str) -> None:

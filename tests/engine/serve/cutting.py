@@ -65,7 +65,11 @@ class CutCable:
         with contextlib.suppress(OSError):
             while True:
                 ours, _ = self._listening.accept()
-                theirs = socket.create_connection(("127.0.0.1", self._port))
+                try:
+                    theirs = socket.create_connection(("127.0.0.1", self._port))
+                except OSError:  # nobody is there
+                    ours.close()
+                    continue
                 self._ends += [ours, theirs]
                 budget = _Budget(self._random.randint(0, self._most_bytes))
                 self._begin(self._pass_on, ours, theirs, budget)

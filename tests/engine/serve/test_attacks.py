@@ -26,6 +26,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from magi_engine.errors import InvalidRequestError, MediaReadError
+from magi_engine.remote.connection import Connection
 from magi_engine.remote.engine import RemoteEngine
 from magi_engine.runtime.job.events import Finished
 from magi_engine.runtime.request.request import PromptChange
@@ -332,6 +333,18 @@ def test_a_key_leaves_places_for_others(tmp_path: Path) -> None:
     assert asyncio.run(all_at_once()) == [429] * 4 + [200] * 8
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_keys_are_read_however_an_editor_of_windows_saves_them(
+    tmp_path: Path, encoding: str
+) -> None:
+    path = tmp_path / "token"
+    path.touch(0o600)
+    path.write_text(f"{'first' * 8}\n{'second' * 8}\n", encoding=encoding)
+    assert Tokens(path).owner(f"Bearer {'first' * 8}") is not None
+    headers = Connection.with_file("http://127.0.0.1:9", path).headers
+    assert headers == {"Authorization": f"Bearer {'first' * 8}"}
+
+
 def test_requests_of_one_address_are_bounded(tmp_path: Path) -> None:
     tokens = Tokens(tmp_path / "token")
     guard = Guard(lambda *_: None, tokens, 1)  # type: ignore[arg-type, return-value]
@@ -400,6 +413,8 @@ def test_pages_of_other_sites_are_refused(server: Server, tokens: list[str]) -> 
             open_timeout=None,
         )
     assert refused.value.response.status_code == 403
+    broken = {**headers, "Origin": "http://["}
+    assert httpx2.get(f"{server.address}/v1/jobs", headers=broken, **_CALM).status_code == 403
     own = {**headers, "Origin": server.address}
     assert httpx2.get(f"{server.address}/v1/machine", headers=own, **_CALM).status_code == 200
 
