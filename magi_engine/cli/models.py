@@ -49,7 +49,7 @@ from magi_engine.install.tasks import (
 )
 from magi_engine.messages import Message
 from magi_engine.runtime.process.control import ControlBox
-from magi_engine.weights.layout import default_models_dir, entry_paths
+from magi_engine.weights.layout import default_models_dir, entry_paths, models_command
 
 _Parser = argparse.ArgumentParser
 
@@ -149,7 +149,7 @@ def _download(args: argparse.Namespace) -> int:
                 title=title,
             )
         accept_licence(args.model, args.models_dir)
-    return _perform(Download(args.model), args.models_dir, f"magi models download {args.model}")
+    return _perform(Download(args.model), args.models_dir, "download", args.model)
 
 
 def _verify(args: argparse.Namespace) -> int:
@@ -161,24 +161,23 @@ def _status(name: str, models_dir: Path) -> ModelStatus:
 
 
 def _check(name: str, models_dir: Path) -> int:
-    result = _perform(Verify(name), models_dir, f"magi models verify {name}")
+    result = _perform(Verify(name), models_dir, "verify", name)
     status = _status(name, models_dir)
     if status.state is ModelState.DAMAGED:
         mend = Message("Put the right files in its folder, then check it again.")
         if status.missing_bytes:
-            mend = Message("Mend it with: magi models download {name}", name=name)
+            command = models_command(models_dir, "download", name)
+            mend = Message("Mend it with: {command}", command=command)
         raise WeightsError("{title} is damaged.", mend, title=status.entry.title)
     return result
 
 
 def _quantize(args: argparse.Namespace) -> int:
-    return _perform(Make(args.model), args.models_dir, f"magi models quantize {args.model}")
+    return _perform(Make(args.model), args.models_dir, "quantize", args.model)
 
 
 def _import(args: argparse.Namespace) -> int:
-    return _perform(
-        Import(args.path.absolute()), args.models_dir, f"magi models import {args.path}"
-    )
+    return _perform(Import(args.path.absolute()), args.models_dir, "import", str(args.path))
 
 
 def _add(args: argparse.Namespace) -> int:
@@ -189,8 +188,8 @@ def _add(args: argparse.Namespace) -> int:
             return result
         status = _status(name, args.models_dir)
         if status.missing_bytes:
-            get = as_typed(f"magi models download {name}")
-            print(f"Get what is missing of it with: {get}", file=sys.stderr)
+            get = models_command(args.models_dir, "download", name)
+            print(as_typed(f"Get what is missing of it with: {get}"), file=sys.stderr)
     return DONE
 
 
@@ -251,11 +250,16 @@ def _agreed(question: str) -> bool:
         return False
 
 
-def _perform(task: Task, models_dir: Path, again: str) -> int:
-    """Do a task in this process; Ctrl-C stops it, and the same command goes on."""
+def _perform(task: Task, models_dir: Path, *words: str) -> int:
+    """Do a task in this process; Ctrl-C stops it, and the same command goes on.
+
+    Args:
+        words: of the command.
+    """
     try:
         _task(task, models_dir)
     except KeyboardInterrupt:
+        again = models_command(models_dir, *words)
         print(as_typed(f"\nStopped. To go on where it stopped: {again}"), file=sys.stderr)
         return CANCELLED
     return DONE

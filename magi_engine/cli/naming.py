@@ -27,4 +27,5 @@ def as_typed(text: str) -> str:
         place = os.path.relpath(own) if own.is_relative_to(Path.cwd()) else str(own)
     except OSError:  # the current folder is gone
         place = str(own)
+    place = f'"{place}"' if " " in place else place
     return _CALL.sub(lambda _: f"{place} ", text)

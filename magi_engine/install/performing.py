@@ -36,7 +36,13 @@ from magi_engine.install.tasks import (
 from magi_engine.install.verifying import Checked, verify_files
 from magi_engine.messages import NOTHING, Message, in_sequence
 from magi_engine.runtime.process.control import ControlBox
-from magi_engine.weights.layout import entry_paths, find_model, missing_parts, needed_files
+from magi_engine.weights.layout import (
+    entry_paths,
+    find_model,
+    missing_parts,
+    models_command,
+    needed_files,
+)
 from magi_engine.weights.manifest import FOUND, Manifest
 from magi_engine.weights.provenance import small_text_encoder_of
 
@@ -103,9 +109,9 @@ class Performer:
         if entry.made_from is not None:
             raise InvalidRequestError(
                 "{title} is made on this machine.",
-                "Make it with: magi models quantize {name}",
+                "Make it with: {command}",
                 title=entry.title,
-                name=entry.name,
+                command=models_command(self._models_dir, "quantize", entry.name),
             )
         self._show(Phase.ASKING, 0, 0)
         files = remote_files(entry, self._models_dir)

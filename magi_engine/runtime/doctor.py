@@ -29,7 +29,7 @@ from magi_engine.runtime.machine.facts import Finding, MachineFacts, processor_n
 from magi_engine.runtime.machine.kernels import AttentionTable, measured
 from magi_engine.runtime.planning.plan import JobPlan, Pace
 from magi_engine.runtime.planning.prospects import prospects
-from magi_engine.weights.layout import default_models_dir, how_to_make, missing_parts
+from magi_engine.weights.layout import default_models_dir, missing_parts, models_command
 
 _PACKAGES = (
     "torch",
@@ -230,10 +230,11 @@ def model_findings(
         if isinstance(outcome, MagiError):
             yield Finding("Models", entry.name, False, str(outcome))
             continue
-        missing = missing_parts(entry, models_dir or default_models_dir())
+        folder = models_dir or default_models_dir()
+        missing = missing_parts(entry, folder)
         lacks = f"not here: {', '.join(missing)}; " if missing else ""
         if missing and entry.made_from is not None:
-            lacks = f"not made yet: {how_to_make(entry, models_dir or default_models_dir())}; "
+            lacks = f"not made yet: {models_command(folder, 'quantize', entry.name)}; "
         well = outcome.fits and outcome.pace is Pace.FAIR and not lacks
         yield Finding("Models", entry.name, well, lacks + _verdict(outcome))
 

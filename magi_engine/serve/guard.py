@@ -10,7 +10,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
@@ -86,7 +85,7 @@ class Guard:
         if not self._is_slow_enough(peer(scope["client"])):
             return too_many
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != headers.get("host"):
+        if origin is not None and origin.partition("://")[2] != headers.get("host"):
             return 403, RemoteError("Pages of other sites may not use this server.")
         owner = self._tokens.owner(headers.get("authorization", ""))
         if scope["path"] in _OPEN:

@@ -219,7 +219,8 @@ class Job:
         """Take in what was kept of its events."""
         lines: list[str] = []
         if (self.folder / "events.jsonl").is_file():
-            lines = (self.folder / "events.jsonl").read_text(encoding="utf-8").splitlines()
+            text = (self.folder / "events.jsonl").read_text(encoding="utf-8", errors="replace")
+            lines = text.splitlines()
         for line in lines:
             try:
                 self._events.append(parse_json(line))

@@ -217,12 +217,13 @@ class JobBook:
             about = read_fields(JobAbout, read_json(folder / "job.json"))
             request = GenerationRequest.from_json(about.request)
             suffix = output_suffix(Path(request.output or "video.mp4"))
+            request = dataclasses.replace(request, output=str(folder / f"video{suffix}"))
+            job = Job(folder.name, about, request)
+            job.load_events()
         except (OSError, ValueError, MagiError) as error:
             logger.warning("job %s cannot be read: %s", folder.name, error)
             return
-        request = dataclasses.replace(request, output=str(folder / f"video{suffix}"))
-        job = self._jobs[folder.name] = Job(folder.name, about, request)
-        job.load_events()
+        self._jobs[folder.name] = job
         if job.last is None:
             try:
                 job.wished = self.accepted(about.owner, about.request, folder)

@@ -128,12 +128,11 @@ def weights_folder_name(config: EngineConfig) -> str:
     return f"inference_weight{fp8}{distill}"
 
 
-def how_to_make(entry: ModelEntry, models_dir: Path | None = None) -> str:
-    """The command that makes a model which is made on this machine."""
-    command = f"magi models quantize {entry.name}"
-    if models_dir is not None and models_dir != default_models_dir():
-        command += f' --models-dir "{models_dir}"'
-    return command
+def models_command(models_dir: Path, *words: str) -> str:
+    """The command that does something with the models of a folder, such as ``quantize NAME``."""
+    where = () if models_dir == default_models_dir() else ("--models-dir", str(models_dir))
+    quoted = (f'"{word}"' if " " in word else word for word in (*words, *where))
+    return " ".join(["magi models", *quoted])
 
 
 def _with_small_text_encoder(files: ModelPaths, models_dir: Path) -> ModelPaths:
@@ -144,7 +143,8 @@ def _with_small_text_encoder(files: ModelPaths, models_dir: Path) -> ModelPaths:
 
 def _require_made(entry: ModelEntry, models_dir: Path) -> None:
     assert entry.made_from is not None
-    hint = Message("Make it with: {command}", command=how_to_make(entry, models_dir))
+    command = models_command(models_dir, "quantize", entry.name)
+    hint = Message("Make it with: {command}", command=command)
     source = Registry.load().find(entry.made_from)
     weights = entry_paths(entry, models_dir).transformer
     if not (weights / FILE_NAME).is_file():
@@ -165,9 +165,9 @@ def _require_verified(entry: ModelEntry, models_dir: Path) -> None:
     if unverified_files(entry, models_dir):
         raise WeightsError(
             "The files of {title} have not been checked yet, or were changed.",
-            "Check them with: magi models verify {name}",
+            "Check them with: {command}",
             title=entry.title,
-            name=entry.name,
+            command=models_command(models_dir, "verify", entry.name),
         )
 
 

@@ -1950,10 +1950,6 @@
         <translation>请检查仓库名称；如果是私有仓库，请用此命令登录：hf auth login</translation>
     </message>
     <message>
-        <source>Check them with: magi models verify {name}</source>
-        <translation>请用此命令检查：magi models verify {name}</translation>
-    </message>
-    <message>
         <source>Choose a box of at least one pixel inside it.</source>
         <translation>请在图片内选择至少一个像素的范围。</translation>
     </message>
@@ -2622,10 +2618,6 @@
         <translation>Magi Desktop 正在运行。</translation>
     </message>
     <message>
-        <source>Make it with: magi models quantize {name}</source>
-        <translation>制作命令：magi models quantize {name}</translation>
-    </message>
-    <message>
         <source>Make it with: {command}</source>
         <translation>请用此命令制作：{command}</translation>
     </message>
@@ -2648,10 +2640,6 @@
     <message>
         <source>Measuring products and attention</source>
         <translation>正在测量矩阵乘法和注意力</translation>
-    </message>
-    <message>
-        <source>Mend it with: magi models download {name}</source>
-        <translation>请用此命令修复：magi models download {name}</translation>
     </message>
     <message>
         <source>Models are downloaded from {source}.</source>
@@ -3892,6 +3880,14 @@
     <message>
         <source>Beyond this machine others could read what is sent, and no certificate can be made here without OpenSSL.</source>
         <translation>在本机之外，其他人可能读到所发送的内容；而这里没有 OpenSSL，无法生成证书。</translation>
+    </message>
+    <message>
+        <source>Check them with: {command}</source>
+        <translation>检查方法：{command}</translation>
+    </message>
+    <message>
+        <source>Mend it with: {command}</source>
+        <translation>修复方法：{command}</translation>
     </message>
     <message>
         <source>Update the program, or choose another repository.</source>

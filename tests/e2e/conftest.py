@@ -158,11 +158,14 @@ def lent_engine(own_places: Path) -> Iterator[EngineProcess]:
 
 
 @pytest.fixture
-def app(
-    tmp_path: Path, qtbot: QtBot, lent_engine: EngineProcess, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[App]:
-    """The program with nothing of its own yet."""
+def lent(lent_engine: EngineProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever program a test starts in its own process has the engine that is lent."""
     monkeypatch.setattr("magi_desktop.engines.EngineProcess", lambda *_, **__: lent_engine)
+
+
+@pytest.fixture
+def app(tmp_path: Path, qtbot: QtBot, lent: None) -> Iterator[App]:
+    """The program with nothing of its own yet."""
     running = App(tmp_path / "home", qtbot)
     yield running
     running.close()

@@ -66,6 +66,7 @@ def test_a_huge_picture_is_used_or_refused_but_not_silently(app: App, tmp_path: 
     assert app.workshop.draft.reference is not None or "huge.png" in _said(app)
 
 
+@pytest.mark.usefixtures("lent")
 def test_a_damaged_settings_file_is_kept_aside_and_said(tmp_path: Path, qtbot: QtBot) -> None:
     settings = tmp_path / "home" / "config" / "settings.json"
     settings.parent.mkdir(parents=True)
@@ -81,6 +82,7 @@ def test_a_damaged_settings_file_is_kept_aside_and_said(tmp_path: Path, qtbot: Q
     assert settings.is_file()
 
 
+@pytest.mark.usefixtures("lent")
 def test_a_damaged_database_is_kept_aside_and_said(tmp_path: Path, qtbot: QtBot) -> None:
     database = tmp_path / "home" / "data" / "magi.sqlite3"
     database.parent.mkdir(parents=True)

@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 import psutil
+import pytest
 from PySide6.QtCore import Qt, QThreadPool
 from PySide6.QtWidgets import QMessageBox, QPushButton
 from pytestqt.qtbot import QtBot
@@ -47,6 +48,7 @@ def test_closing_while_generating_asks_and_leaves_a_playable_file(
     assert probe(video).frame_count is not None
 
 
+@pytest.mark.usefixtures("lent")
 def test_closing_while_exporting_asks_and_leaves_nothing_of_it(
     tmp_path: Path, qtbot: QtBot
 ) -> None:
@@ -67,6 +69,7 @@ def test_closing_while_exporting_asks_and_leaves_nothing_of_it(
     assert sorted(p.name for p in tmp_path.iterdir()) == ["home", "long.mp4"]
 
 
+@pytest.mark.usefixtures("lent")
 def test_settings_prompts_and_window_survive_a_restart(tmp_path: Path, qtbot: QtBot) -> None:
     app = App(tmp_path / "home", qtbot)
     app.workshop.draft.set_mode(Mode.I2V)
@@ -107,6 +110,7 @@ sys.exit(main(["magi-desktop"]))
 """
 
 
+@pytest.mark.usefixtures("lent")
 def test_the_queue_and_the_video_survive_kill_minus_nine(
     tmp_path: Path, qtbot: QtBot, own_places: Path
 ) -> None:
@@ -151,6 +155,7 @@ def test_the_queue_and_the_video_survive_kill_minus_nine(
 _STUCK = """
 import os, signal, sys
 import psutil
+import pytest
 from magi_desktop import main_window
 from magi_desktop.app import main
 from magi_engine.runtime.engine_process import EngineProcess
@@ -180,6 +185,7 @@ sys.exit(main(["magi-desktop"]))
 """
 
 
+@pytest.mark.usefixtures("lent")
 def test_an_engine_that_stands_still_does_not_keep_the_program_from_ending(
     tmp_path: Path, qtbot: QtBot
 ) -> None:

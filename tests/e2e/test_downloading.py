@@ -41,7 +41,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServe
 
 
 @pytest.fixture
-def app(server: HubServer, tmp_path: Path, qtbot: QtBot) -> Iterator[App]:
+def app(server: HubServer, tmp_path: Path, qtbot: QtBot, lent: None) -> Iterator[App]:
     running = App(tmp_path / "home", qtbot)
     yield running
     running.close()
@@ -160,6 +160,7 @@ def test_a_model_of_ones_own_is_added(app: App, tmp_path: Path) -> None:
     dialog.close()
 
 
+@pytest.mark.usefixtures("lent")
 def test_closing_the_window_stops_nothing_for_good(
     tmp_path: Path, server: HubServer, qtbot: QtBot
 ) -> None:

@@ -33,6 +33,7 @@ def _prompts(app: App) -> list[str]:
     return [item.request.prompt for item in app.workshop.queue.items]
 
 
+@pytest.mark.usefixtures("lent")
 def test_the_queue_is_put_in_order_by_keyboard_and_survives_a_restart(
     tmp_path: Path, qtbot: QtBot
 ) -> None:
@@ -114,6 +115,7 @@ def test_a_first_second_stays_one_when_it_is_edited(app: App) -> None:
     assert [(i.request.prompt, i.request.only_chunks) for i in queue.items] == [("uno", 1)]
 
 
+@pytest.mark.usefixtures("lent")
 def test_what_is_edited_as_the_program_ends_is_held_and_edited_at_the_next_start(
     tmp_path: Path, qtbot: QtBot
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot
@@ -61,6 +62,7 @@ def test_a_queue_that_goes_on_is_not_called_held(app: App) -> None:
     app.wait_for(Phase.FINISHED)
 
 
+@pytest.mark.usefixtures("lent")
 def test_after_a_crash_the_window_says_that_the_queue_is_held(tmp_path: Path, qtbot: QtBot) -> None:
     app = App(tmp_path / "home", qtbot)
     app.workshop.queue.set_paused(True)

@@ -20,7 +20,6 @@ pytestmark = pytest.mark.skipif(
 
 _COUNTS = {
     "generation": 1,
-    "window": 1,
     "downloads": 1,
     "settings": 2,
     "power": 1,

@@ -85,7 +85,9 @@ def test_an_official_folder_is_added_and_checked(
     assert main(["models", "verify", _NAME, *where]) == DONE
     (official / _WEIGHTS).write_bytes(b"x" * 1000)
     assert main(["models", "verify", _NAME, *where]) == FAILURE
-    assert "is damaged" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "is damaged" in said
+    assert said.endswith(f"models download {_NAME} --models-dir {models_dir}\n")
     assert Manifest.load(models_dir).damaged() == [_WEIGHTS]
     assert main(["models", "remove", _NAME, "--yes", *where]) == DONE
     assert (official / _WEIGHTS).exists(), "only the link goes"

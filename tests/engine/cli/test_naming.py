@@ -34,6 +34,14 @@ def test_off_the_path_the_place_is_named(checkout: Path, monkeypatch: pytest.Mon
     assert f"with: {checkout / own} models" in as_typed(SAID)
 
 
+def test_a_place_with_a_space_is_one_word(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spaced = checkout / "my programs"
+    (checkout / ".venv").rename(spaced)
+    monkeypatch.setattr(sys, "executable", str(spaced / "bin" / "python"))
+    monkeypatch.chdir(checkout)
+    assert f'with: "{Path("my programs", "bin", "magi")}" models' in as_typed(SAID)
+
+
 def test_on_the_path_the_name_will_do(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(checkout / ".venv" / "bin"))
     assert as_typed(SAID) == SAID

@@ -216,14 +216,14 @@ def test_cancelling_at_once_does_not_wait_for_the_engine(
 
 @posix_only
 def test_a_killed_engine_loses_nothing_and_is_replaced(
-    own: EngineProcess, make_request: MakeRequest, tmp_path: Path
+    shared: EngineProcess, make_request: MakeRequest, tmp_path: Path
 ) -> None:
-    before = children()
     events: list[Event] = []
-    for event in own.generate(make_request(num_frames=None)):
+    for event in shared.generate(make_request(num_frames=None)):
         events.append(event)
         if isinstance(event, ChunkReady) and event.index == 2:
-            (pid,) = children() - before
+            with shared.changed:
+                pid = shared.living().pid
             os.kill(pid, signal.SIGKILL)
     failed = checked(events)[-1]
     assert isinstance(failed, Failed)
@@ -233,7 +233,7 @@ def test_a_killed_engine_loses_nothing_and_is_replaced(
     # One chunk may still have been on its way into the file, not more.
     assert frame_count(failed.path) == failed.frames >= 48
     assert find_partials(tmp_path) == []
-    finished(list(own.generate(make_request(output=None, num_frames=1))))
+    finished(list(shared.generate(make_request(output=None, num_frames=1))))
 
 
 def test_closing_during_a_job_keeps_the_video_and_leaves_nothing_behind(

@@ -413,6 +413,8 @@ def test_pages_of_other_sites_are_refused(server: Server, tokens: list[str]) -> 
             open_timeout=None,
         )
     assert refused.value.response.status_code == 403
+    broken = {**headers, "Origin": "http://["}
+    assert httpx2.get(f"{server.address}/v1/jobs", headers=broken, **_CALM).status_code == 403
     own = {**headers, "Origin": server.address}
     assert httpx2.get(f"{server.address}/v1/machine", headers=own, **_CALM).status_code == 200
 

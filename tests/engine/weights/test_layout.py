@@ -110,7 +110,7 @@ def test_a_file_nobody_has_verified_is_not_used(models_dir: Path, victim: str) -
     assert unverified_files(entry, models_dir) == [models_dir / victim]
     with pytest.raises(WeightsError, match="have not been checked") as raised:
         find_model(entry.name, models_dir)
-    assert "magi models verify 4.5B-distill" in str(raised.value.hint)
+    assert "magi models verify 4.5B-distill --models-dir" in str(raised.value.hint)
     _verify(models_dir)
     assert find_model(entry.name, models_dir).entry == entry
 

@@ -24,10 +24,11 @@ from magi_engine.resources import resource_path
 from magi_engine.training import pocket
 from magi_engine.weights import growing, layout, provenance
 from magi_engine.weights.layout import (
+    default_models_dir,
     entry_paths,
     find_model,
-    how_to_make,
     missing_parts,
+    models_command,
     needed_files,
 )
 from magi_engine.weights.manifest import Manifest
@@ -68,7 +69,10 @@ def test_a_model_that_has_not_been_made_says_how_to_make_it(
     assert "magi models quantize pocket-fp8 --models-dir" in str(raised.value.hint)
     assert str(tmp_path) in str(raised.value.hint)
     entry = Registry.load().find("pocket-fp8")
-    assert how_to_make(entry) == "magi models quantize pocket-fp8"
+    usual = models_command(default_models_dir(), "quantize", entry.name)
+    assert usual == "magi models quantize pocket-fp8"
+    spaced = models_command(Path("/my models"), "import", "a b")
+    assert spaced == f'magi models import "a b" --models-dir "{Path("/my models")}"'
     assert missing_parts(entry, tmp_path) == ("transformer",)
 
 
