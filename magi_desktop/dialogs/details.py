@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
 from magi_desktop import background
 from magi_desktop.state.draft import configuration
-from magi_desktop.state.item_texts import date_text, length_text, prompt_text, size_text
+from magi_desktop.state.item_texts import clock_text, date_text, length_text, prompt_text, size_text
 from magi_desktop.state.job_words import duration
 from magi_desktop.state.library import LibraryItem
 from magi_desktop.theme import tokens as t
@@ -109,7 +109,7 @@ def _starts(request: GenerationRequest) -> list[str]:
         return ["?"] * len(request.prompts)
     try:
         shots = shots_of(request.prompts, *timing_of(request))
-        return [length_text(shot.start_s) for shot in shots]
+        return [clock_text(shot.start_s) for shot in shots]
     except MagiError:  # the model, or the clip it began with, is not here any more
         return ["?"] * len(request.prompts)
 

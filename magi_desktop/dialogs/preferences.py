@@ -92,7 +92,7 @@ class PreferencesDialog(Sheet):
         vbox(self, t.SPACE_4, SHEET_MARGINS).add(
             text_label(self.tr("Preferences"), "title", self),
             self._row(self.tr("&Appearance"), self.appearance),
-            self._row(self.tr("&Language"), self.language, self.restart_button),
+            self._row(self.tr("&Language"), self._language_line),
             self._row(self.tr("Videos are made &by"), self._engine_line),
             self._row(self.tr("&Folder for videos"), self._folder_line, self.note),
             self.live_preview,
@@ -133,6 +133,9 @@ class PreferencesDialog(Sheet):
         )
         self.restart_button.clicked.connect(self.restart_wanted)
         self.restart_button.hide()
+        self._language_line = QWidget(self)
+        self._language_line.setFocusProxy(self.language)
+        hbox(self._language_line, t.SPACE_2).add((self.language, 1), self.restart_button)
 
     def _make_folder(self) -> None:
         self._folder_line = QWidget(self)

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Slot
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtWidgets import QWidget
 
 from magi_desktop.state.model_words import figures, files_text, fraction, headline
 from magi_desktop.state.task_line import TaskLine, TaskState
 from magi_desktop.theme import tokens as t
-from magi_desktop.widgets.controls import line_label, progress_bar, push_button, show_fraction
+from magi_desktop.widgets.controls import (
+    ElidedLabel,
+    line_label,
+    progress_bar,
+    push_button,
+    show_fraction,
+)
 from magi_desktop.widgets.layout import STRETCH, hbox, vbox
 
 
@@ -26,8 +32,8 @@ class TaskBox(QWidget):
         self.headline = line_label("", "", self)
         self.figures = line_label("", "muted", self)
         self.bar = progress_bar(self.tr("Progress of {}").format(title), self)
-        self.files = line_label("", "caption", self)
-        self.files.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.files = ElidedLabel(self, Qt.TextElideMode.ElideRight)
+        self.files.setProperty("role", "caption")
         self.pause_button = push_button(self.tr("Pause"), "", self)
         self.pause_button.clicked.connect(self._toggle)
         self.cancel_button = push_button(
@@ -56,10 +62,7 @@ class TaskBox(QWidget):
             return
         self.headline.setText(headline(item))
         self.figures.setText(figures(item))
-        files = files_text(item)
-        self.files.setToolTip(files)
-        metrics, width = self.files.fontMetrics(), self.files.width()
-        self.files.setText(metrics.elidedText(files, Qt.TextElideMode.ElideRight, width))
+        self.files.set_text(files_text(item))
         show_fraction(self.bar, fraction(item.progress), item.state is TaskState.RUNNING)
         paused = item.state is TaskState.PAUSED
         verb = self.tr("Resume") if paused else self.tr("Pause")

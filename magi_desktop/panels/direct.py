@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QComboBox, QLineEdit, QWidget
 
-from magi_desktop.state.item_texts import length_text
+from magi_desktop.state.item_texts import clock_text
 from magi_desktop.state.job_words import duration
 from magi_desktop.state.jobs import JobState
 from magi_desktop.theme import tokens as t
@@ -129,7 +129,7 @@ class DirectLine(QWidget):
 
     def _second(self, chunk: int) -> str:
         plan = self._job.plan
-        return length_text(0 if plan is None else plan.chunk(chunk).starts_s)
+        return clock_text(0 if plan is None else plan.chunk(chunk).starts_s)
 
     @Slot()
     def _choose_next(self) -> None:

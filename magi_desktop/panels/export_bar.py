@@ -7,17 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Signal, Slot
-from PySide6.QtWidgets import (
-    QFrame,
-    QSizePolicy,
-    QWidget,
-)
+from PySide6.QtWidgets import QFrame, QWidget
 
 from magi_desktop import background
 from magi_desktop.exporting import ExportJob, ExportStopped, export_all
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon
-from magi_desktop.widgets.controls import icon_button, line_label, progress_bar, show_fraction
+from magi_desktop.widgets.controls import ElidedLabel, icon_button, progress_bar, show_fraction
 from magi_desktop.widgets.layout import hbox, vbox
 
 
@@ -45,8 +41,7 @@ class ExportBar(QFrame):
         self._stop = threading.Event()
         self._progressed.connect(self._show_progress)
         self._waiting: list[Sequence[ExportJob]] = []
-        self._text = line_label("", "", self)
-        self._text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._text = ElidedLabel(self)
         self._bar = progress_bar(self.tr("Progress of the export"), self)
         hint = self.tr("Cancel the export; nothing of it is kept.")
         self.stop = icon_button("close", self.tr("Cancel the export"), hint, self)
@@ -71,7 +66,7 @@ class ExportBar(QFrame):
     def cancel(self) -> None:
         """Stop the export under way; others that wait go on."""
         if self._jobs:
-            self._text.setText(self.tr("Cancelling"))
+            self._text.set_text(self.tr("Cancelling"))
             self._stop.set()
 
     def cancel_all(self) -> None:
@@ -84,7 +79,7 @@ class ExportBar(QFrame):
             return
         self._jobs = jobs = self._waiting.pop(0)
         self._stop.clear()
-        self._text.setText(self.tr("Exporting {name}").format(name=jobs[0].target.name))
+        self._text.set_text(self.tr("Exporting {name}").format(name=jobs[0].target.name))
         show_fraction(self._bar, 0.0)
         self.show()
         background.run(
@@ -107,7 +102,7 @@ class ExportBar(QFrame):
         if total > 1:
             number = min(int(done * total) + 1, total)
             text = self.tr("Exporting {number} of {total}")
-            self._text.setText(text.format(number=number, total=total))
+            self._text.set_text(text.format(number=number, total=total))
 
     def _finish(self, made: list[Path]) -> None:
         self._end()

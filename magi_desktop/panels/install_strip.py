@@ -11,7 +11,7 @@ from magi_desktop.state.task_line import QueuedTask, TaskState
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import (
-    line_label,
+    ElidedLabel,
     name_control,
     progress_bar,
     set_role,
@@ -27,7 +27,9 @@ class InstallStrip(QPushButton):
         super().__init__(parent)
         self._models = models
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.title, self.caption = line_label("", "", self), line_label("", "", self)
+        self.title, self.caption = (
+            ElidedLabel(self, Qt.TextElideMode.ElideRight) for _ in range(2)
+        )
         self.bar = progress_bar("", self)
         parts = (self.title, self.bar, self.caption)
         for part in parts:
@@ -67,7 +69,7 @@ class InstallStrip(QPushButton):
         show_fraction(self.bar, fraction(item.progress), item.state is TaskState.RUNNING)
 
     def _say(self, title: str, text: str, role: str) -> None:
-        self.title.setText(title)
+        self.title.set_text(title)
         set_role(self.caption, role)
-        self.caption.setText(text)
+        self.caption.set_text(text)
         name_control(self, f"{title}: {text}", self.tr("Opens the list of models."))

@@ -10,7 +10,6 @@ from PySide6.QtWidgets import (
     QCheckBox,
     QFrame,
     QPushButton,
-    QSizePolicy,
     QWidget,
 )
 
@@ -25,7 +24,6 @@ from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import (
     ElidedLabel,
     icon_button,
-    line_label,
     push_button,
     text_label,
 )
@@ -53,8 +51,8 @@ class ReferenceCard(QFrame):
         self.view = CropView(self)
         self.view.crop_changed.connect(lambda crop: self._change(crop=crop))
         self.name = ElidedLabel(self)
-        self.facts = line_label("", "caption", self)
-        self.facts.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.facts = ElidedLabel(self, Qt.TextElideMode.ElideRight)
+        self.facts.setProperty("role", "caption")
         self.limits = text_label("", "warning", self)
         hint = self.tr("A coloured ball, such as this model can set in motion.")
         self.sample_button = push_button(self.tr("Use a sample picture"), hint, self)
@@ -85,7 +83,7 @@ class ReferenceCard(QFrame):
         info = reference.info
         self.name.set_text(reference.path.name)
         self.name.setToolTip(str(reference.path))
-        self.facts.setText(facts(info, loaded))
+        self.facts.set_text(facts(info, loaded))
         if loaded is not self._loaded:
             self._loaded = loaded
             picture = QImage() if loaded is None else loaded.thumbnail

@@ -29,7 +29,7 @@ from magi_desktop.player.chunk_cell import (
     paint_cell,
     paint_prompt,
 )
-from magi_desktop.player.times import clock_text
+from magi_desktop.state.item_texts import clock_text
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.style import theme
 from magi_engine.runtime.job.events import ChunkState

@@ -29,8 +29,8 @@ from PySide6.QtWidgets import (
 from magi_desktop.player.chunk_cell import CELL_WIDTH
 from magi_desktop.player.chunk_strip import STRIDE
 from magi_desktop.player.player import Player
-from magi_desktop.player.times import clock_text
 from magi_desktop.player.video_file import VideoFile
+from magi_desktop.state.item_texts import clock_text
 from magi_desktop.state.jobs import JobState
 from magi_desktop.state.library import Library
 from magi_desktop.state.takes import TakeRow, take_rows

@@ -10,9 +10,3 @@ def time_text(seconds: float) -> str:
     hours, minutes = divmod(minutes, 60)
     text = f"{minutes:02}:{rest // 100:02}.{rest % 100:02}"
     return f"{hours}:{text}" if hours else text
-
-
-def clock_text(seconds: float) -> str:
-    """``0:03``, or ``0:03.5``: when a part begins."""
-    minutes, rest = divmod(round(seconds * 10) / 10, 60)
-    return f"{minutes:.0f}:{rest:04.1f}".removesuffix(".0")

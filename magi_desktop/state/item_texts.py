@@ -28,6 +28,12 @@ def length_text(seconds: float) -> str:
     return f"{whole // 60}:{whole % 60:02d}"
 
 
+def clock_text(seconds: float) -> str:
+    """``0:03``, or ``0:03.5``: when a part begins."""
+    minutes, rest = divmod(round(seconds * 10) / 10, 60)
+    return f"{minutes:.0f}:{rest:04.1f}".removesuffix(".0")
+
+
 def request_line(request: GenerationRequest) -> str:
     """Size, length and seed of what is asked for."""
     seed = translate("ItemTexts", "seed {seed}").format(seed=request.seed)

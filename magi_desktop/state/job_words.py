@@ -75,8 +75,9 @@ def part_name(job: JobState, index: int) -> str:
 
 
 def in_seconds(plan: JobPlan) -> bool:
-    """Whether a chunk plays for a second, as it does unless another rate was chosen."""
-    return plan.length.chunk_frames == plan.fps
+    """Whether each chunk is a second of the video: not at another rate, nor behind a clip, which
+    has the beginning of the first one."""
+    return plan.length.first_frames == plan.length.chunk_frames == plan.fps
 
 
 def current_chunk(job: JobState) -> ChunkInfo | None:

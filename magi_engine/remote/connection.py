@@ -218,6 +218,10 @@ def _parts(address: str) -> SplitResult:
             and _PIN.fullmatch(parts.fragment.lower())
         ):
             return parts
+    if not address.strip():
+        raise InvalidRequestError(
+            "There is no address of an engine.", "Write it as 'magi serve' says it."
+        )
     raise InvalidRequestError(
         "{address} is no address of an engine.",
         "Write it as 'magi serve' says it, such as http://127.0.0.1:8611.",

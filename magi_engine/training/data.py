@@ -46,10 +46,12 @@ _MOTIONS = (
     *(Motion.STILL,) * 4,
     *(Motion.BOUNCE,) * 16,
     *(Motion.CIRCLE_CLOCKWISE, Motion.CIRCLE_COUNTERCLOCKWISE) * 16,
-    *(Motion.SPIN,) * 14,
+    *(Motion.SPIN,) * 22,
     *(Motion.GROW, Motion.SHRINK) * 6,
 )
 """More of what is hard to learn than the world has by itself."""
+_MOTIONS_OF_CLIPS = _MOTIONS + (Motion.BOUNCE,) * 14
+"""Where it goes on to is told by a clip alone."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def write_script(
         held_starts=_HELD_SHARE,
         background_events=_BACKGROUND_SHARE,
         num_chunks=chunks,
-        motions=_MOTIONS,
+        motions=_MOTIONS_OF_CLIPS if chunks > 1 else _MOTIONS,
     )
     scenes = sample_scenes(count, torch.Generator().manual_seed(seed), options)
     dice = random.Random(seed)

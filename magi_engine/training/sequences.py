@@ -25,6 +25,10 @@ _CLEAN_NOISE = 0.05
 _PASTED_IMAGE_SHARE = 0.85
 _PASTED_VIDEO_SHARE = 0.15
 
+_CHANGE_WEIGHT = 0.5
+"""Of errors in how latent frames differ from those before them, against errors of the frames:
+the eye sees a beat in what is wrong in each frame anew."""
+
 _SHIFT = 1 / 3
 
 
@@ -194,10 +198,14 @@ class Sequence:
         return _places_on(self.device, self.layout.positions, height, width)
 
     def loss(self, velocity: Tensor, target: Tensor) -> Tensor:
-        """Mean squared error over the frames that are not given."""
-        error = (velocity.float() - target).square().mean((2, 4, 5))  # (N, chunks, frames)
+        """Mean squared error over the frames that are not given, and of how each differs from the
+        one before it; given frames and the chunk before count as right."""
         free = ~self.pasted
-        return (error * free).sum() / free.sum()
+        error = (velocity.float() - target) * free[:, :, None, :, None, None]
+        change = nn.functional.pad(error, (0, 0, 0, 0, 1, 0)).diff(dim=3)
+        squared = error.square() + _CHANGE_WEIGHT * change.square()
+        # Of errors that have nothing to do with each other the mean stays what it was.
+        return squared.mean((2, 4, 5)).sum() / (free.sum() * (1 + 2 * _CHANGE_WEIGHT))
 
     def _caption_batch(self, model: VideoDiT, special_tokens: SpecialTokens) -> CaptionBatch:
         """Captions of the noisy chunks, special tokens in front; null captions elsewhere."""

@@ -3486,6 +3486,10 @@
         <translation>有 NVIDIA 显卡，但没有 NVIDIA 的驱动程序：请安装后再来，或继续使用 CPU。</translation>
     </message>
     <message>
+        <source>There is no address of an engine.</source>
+        <translation>没有填写引擎的地址。</translation>
+    </message>
+    <message>
         <source>There is no attention called {name!r}.</source>
         <translation>没有名为 {name!r} 的注意力。</translation>
     </message>
@@ -3732,6 +3736,10 @@
     <message>
         <source>Write it as &apos;magi serve&apos; says it, such as http://127.0.0.1:8611.</source>
         <translation>请按 magi serve 所说的写，例如 http://127.0.0.1:8611。</translation>
+    </message>
+    <message>
+        <source>Write it as &apos;magi serve&apos; says it.</source>
+        <translation>请按“magi serve”显示的内容填写。</translation>
     </message>
     <message>
         <source>another process has too little memory</source>

@@ -19,6 +19,7 @@ from magi_engine.runtime.request.request import GenerationRequest, Mode, PromptC
 from magi_engine.sampling.schedule import Transition
 from tests.desktop.accessibility import faults
 from tests.desktop.machines import planned
+from tests.desktop.media_files import video_file
 
 
 def test_a_line_that_is_too_long_ends_in_dots_and_is_whole_as_a_tooltip(qtbot: QtBot) -> None:
@@ -96,6 +97,23 @@ def test_what_is_directed_follows_the_chunks_that_begin(qtbot: QtBot) -> None:
     begins(2, 3, at_once=AtOnce(3, 0.0))
     qtbot.waitUntil(lambda: not line.next.isEnabled())
     assert not line.at_once.isEnabled()
+
+
+def test_it_says_when_a_part_behind_a_clip_begins_as_the_strip_does(
+    qtbot: QtBot, tmp_path: Path
+) -> None:
+    job = JobState()
+    line = DirectLine(job)
+    qtbot.addWidget(line)
+    clip = str(video_file(tmp_path / "clip.mp4", seconds=1.3))
+    wanted = GenerationRequest(
+        Mode.V2V, "pocket", 128, 128, 96, (PromptChange(0, "a kite"),), reference=clip
+    )
+    job.begin(wanted)
+    job.take(planned(wanted))
+    qtbot.waitUntil(line.next.isEnabled)
+    line.ask(1)
+    assert line.title.text() == f"From 0:00.{job.chunks[1].first_frame * 10 // 24} on:"
 
 
 def test_what_was_typed_for_later_is_still_there_when_the_next_video_begins(qtbot: QtBot) -> None:

@@ -198,7 +198,7 @@ def test_a_download_from_the_click_to_the_end(
     assert card.box.headline.text() == "Downloading"
     assert card.box.figures.text() == "10 GB of 40 GB  ·  50 MB/s  ·  10 min left"
     assert card.box.bar.value() == 250
-    assert card.box.files.toolTip() == "model.safetensors 50 %"
+    assert card.box.files.text() == "model.safetensors 50 %"
     card.box.pause_button.click()
     assert card.box.headline.text() == "Paused"
     assert card.box.pause_button.text() == "Resume"

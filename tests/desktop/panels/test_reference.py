@@ -82,6 +82,16 @@ def test_a_video_switches_the_mode(
     assert not panel.card.clip.isVisible()
 
 
+def test_what_is_said_of_a_file_ends_in_dots_where_it_is_narrow(
+    qtbot: QtBot, panel: ReferencePanel, tmp_path: Path
+) -> None:
+    _open(qtbot, panel, image_file(tmp_path / "a.png"))
+    whole = panel.card.facts.text()
+    panel.resize(1, panel.height())
+    qtbot.waitUntil(lambda: panel.card.facts.text().endswith("…"))
+    assert panel.card.facts.toolTip() == whole
+
+
 def test_pasting_is_left_to_the_window(qtbot: QtBot, panel: ReferencePanel) -> None:
     panel.zone.setFocus()
     with qtbot.waitSignal(panel.paste_requested):

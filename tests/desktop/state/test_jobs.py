@@ -36,6 +36,7 @@ from magi_engine.runtime.request.request import (
     SamplingOverrides,
 )
 from tests.desktop.machines import planned
+from tests.desktop.media_files import video_file
 
 
 @pytest.fixture
@@ -106,6 +107,18 @@ def test_a_chunk_goes_from_waiting_to_ready(job: JobState, qtbot: QtBot) -> None
     assert job.chunks[0].state is ChunkState.DONE
     assert job.frames_done == 24
     assert set(changed) == {0}
+
+
+def test_behind_a_clip_the_chunks_are_parts_and_no_seconds(qtbot: QtBot, tmp_path: Path) -> None:
+    clip = video_file(tmp_path / "clip.mp4", seconds=1.3)
+    asked = replace(request(48), mode=Mode.V2V, reference=str(clip))
+    job = JobState()
+    job.begin(asked)
+    job.take(planned(asked))
+    job.take(StageStarted(Stage.SAMPLING))
+    job.take(progress(1, 9))
+    assert job.chunks[1].first_frame % 24
+    assert job_sentence(job) == "Making part 2, step 9 of 16"
 
 
 def test_from_one_chunk_to_the_next_it_does_not_say_that_it_starts(job: JobState) -> None:

@@ -249,6 +249,12 @@ def test_what_is_no_address_is_said(address: str) -> None:
         Connection(address, "k" * 30)
 
 
+@pytest.mark.parametrize("address", ["", " "])
+def test_that_there_is_no_address_is_said(address: str) -> None:
+    with pytest.raises(InvalidRequestError, match="There is no address of an engine"):
+        Connection(address, "k" * 30)
+
+
 def test_events_are_whole_again_after_json(tmp_path: Path) -> None:
     notice = Notice(Message("{count} videos", count=3))
     assert event_from_dict(json.loads(json.dumps(notice.to_exact_dict()))) == notice
