@@ -45,11 +45,10 @@ class SettingsFile(QObject):
     def __init__(
         self,
         path: Path,
-        parent: QObject | None = None,
         version: int = VERSION,
         migrations: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = MIGRATIONS,
     ) -> None:
-        super().__init__(parent)
+        super().__init__()
         self.path = path
         self.notice: str | None = None
         """What the user should be told about the file, in a sentence."""
@@ -213,8 +212,8 @@ class Preferences(QObject):
 
     changed = Signal(str)
 
-    def __init__(self, file: SettingsFile, parent: QObject | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, file: SettingsFile) -> None:
+        super().__init__()
         self._file = file
         saved = file.section("preferences")
         usual = dataclasses.asdict(PreferenceValues())

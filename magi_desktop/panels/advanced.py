@@ -301,8 +301,8 @@ class AdvancedRows(QWidget):
 class ExpertRows(QWidget):
     """How the model computes."""
 
-    def __init__(self, draft: Draft, quality: QualityRow, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, draft: Draft, quality: QualityRow) -> None:
+        super().__init__()
         self.window_row = WindowRow(draft, quality, self)
         self.fields: list[Field] = [
             self.window_row,

@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QSignalBlocker, Slot
-from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QComboBox, QFileDialog, QListView, QMenu, QToolButton, QWidget
 
 from magi_desktop import background
@@ -82,12 +81,8 @@ class PresetBar(QWidget):
         self.rename_action = menu.addAction("", self._rename_clicked)
         self.delete_action = menu.addAction("", self._delete_clicked)
         menu.addSeparator()
-        self.import_action: QAction = menu.addAction(
-            self.tr("&Import a configuration…"), self.ask_import
-        )
-        self.export_action: QAction = menu.addAction(
-            self.tr("&Export as a configuration…"), self.ask_export
-        )
+        menu.addAction(self.tr("&Import a configuration…"), self.ask_import)
+        menu.addAction(self.tr("&Export as a configuration…"), self.ask_export)
         self.menu_button.setMenu(menu)
         self.menu_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
 

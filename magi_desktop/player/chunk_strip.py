@@ -19,7 +19,7 @@ from PySide6.QtGui import (
     QResizeEvent,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QAbstractScrollArea, QSizePolicy, QToolTip, QWidget
+from PySide6.QtWidgets import QAbstractScrollArea, QSizePolicy, QToolTip
 
 from magi_desktop.player.chunk_cell import (
     CELL_HEIGHT,
@@ -55,8 +55,8 @@ class ChunkStrip(QAbstractScrollArea):
     prompt_requested = Signal(int)
     thumbnail_wanted = Signal(int)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self.setFrameShape(QAbstractScrollArea.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -126,10 +126,6 @@ class ChunkStrip(QAbstractScrollArea):
         self._thumbnails[index] = image
         self._asked.add(index)
         self._update_cell(index)
-
-    def has_thumbnail(self, index: int) -> bool:
-        """Whether a chunk has its picture."""
-        return index in self._thumbnails
 
     def thumbnail_size(self) -> QSize:
         """Device pixels a picture has to fit into."""

@@ -37,8 +37,8 @@ class Transport(QFrame):
     scrubbed = Signal(int)
     speed_chosen = Signal(float)
 
-    def __init__(self, actions: PlayerActions, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, actions: PlayerActions) -> None:
+        super().__init__()
         self._actions = actions
         self._playing = self._floating = False
         self.scrub_bar = ScrubBar()

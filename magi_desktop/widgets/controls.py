@@ -227,6 +227,15 @@ class NumberBox(QDoubleSpinBox):
 class VideoList(QListView):
     """A list of videos: it looks for no letters, which are the player's keys, as is the space."""
 
+    def __init__(self, parent: QWidget | None) -> None:
+        super().__init__(parent)
+        self.setUniformItemSizes(True)
+        self.setMouseTracking(True)
+        self.setSelectionMode(QListView.SelectionMode.ExtendedSelection)
+        self.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         passing = Qt.KeyboardModifier.ShiftModifier | Qt.KeyboardModifier.KeypadModifier
         held = event.modifiers() & ~passing

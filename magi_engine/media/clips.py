@@ -112,15 +112,12 @@ class ClipPlan:
         times: when each frame of the result happens, in seconds from the clip's first frame,
             `1 / fps` apart. The last one is the junction with the new video.
         source_times: the time of the source frame taken for each of them, the nearest there is.
-        dropped_frames: frames of the wanted part left out to get whole groups of four; at the
-            beginning for END and RANGE, so that the junction stays exact, else at the end.
     """
 
     path: Path
     fps: Fraction
     times: tuple[Fraction, ...]
     source_times: tuple[Fraction, ...]
-    dropped_frames: int
 
     @property
     def frames(self) -> int:
@@ -178,9 +175,10 @@ def plan_clip(path: str | Path, fps: float | Fraction, part: ClipPart | None = N
             rate=float(rate),
             least=FRAME_GROUP,
         )
+    # Frames beyond whole groups of four are left out where the junction stays exact.
     kept = times[:count] if part.kind is ClipPartKind.START else times[len(times) - count :]
     chosen = tuple(frame.time for frame in nearest(known, kept, lambda frame: frame.time))
-    return ClipPlan(path, rate, kept, chosen, len(times) - count)
+    return ClipPlan(path, rate, kept, chosen)
 
 
 def read_plan(

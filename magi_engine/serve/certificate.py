@@ -58,6 +58,8 @@ def own_certificate(folder: Path) -> Certificate:
     command += ["-keyout", str(own.key), "-out", str(own.path)]  # the key for its owner alone
     done = program and subprocess.run(command, capture_output=True, check=False)
     if not done or done.returncode:
+        for path in (own.path, own.key):  # such as on a full disk; the next start makes them anew
+            path.unlink(missing_ok=True)
         raise InvalidRequestError(
             "Beyond this machine others could read what is sent, and no certificate can be made "
             "here without OpenSSL.",

@@ -130,7 +130,7 @@ def test_a_generation_from_start_to_end(player: Player, engine: Engine, qtbot: Q
     assert not player.strip.can_direct
     player.seek(71)
     qtbot.waitUntil(lambda: 0 < player.position < 10)  # it loops
-    qtbot.waitUntil(lambda: all(player.strip.has_thumbnail(i) for i in range(3)))
+    qtbot.waitUntil(lambda: all(i in player.strip._thumbnails for i in range(3)))
 
 
 def test_a_prompt_changed_on_the_way_shows_on_the_strip(player: Player, engine: Engine) -> None:

@@ -149,7 +149,7 @@ def test_a_file_plays_with_its_chunks_and_pictures(
     player.pause()
     player.seek(50)
     qtbot.waitUntil(lambda: abs(grey_on_screen(player) - level(50)) <= 2)
-    qtbot.waitUntil(lambda: all(player.strip.has_thumbnail(i) for i in range(4)))
+    qtbot.waitUntil(lambda: all(i in player.strip._thumbnails for i in range(4)))
 
 
 def test_opening_what_is_no_video_says_so(player: Player, qtbot: QtBot, tmp_path: Path) -> None:

@@ -130,6 +130,22 @@ def test_a_certificate_that_becomes_another_ends_the_job_here_alone(
     ]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a script stands in for OpenSSL")
+def test_what_openssl_could_not_finish_is_no_certificate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program, folder = tmp_path / "bin" / "openssl", tmp_path / "serve"
+    for made in (program.parent, folder):
+        made.mkdir()
+    program.write_text(f"#!/bin/sh\n: > {folder}/cert.pem\n: > {folder}/key.pem\nexit 1\n")
+    program.chmod(0o755)
+    with monkeypatch.context() as full:
+        full.setenv("PATH", str(program.parent))
+        with pytest.raises(InvalidRequestError, match="OpenSSL"):
+            own_certificate(folder)
+    assert own_certificate(folder).pin()
+
+
 def test_a_certificate_and_its_key_go_together(tmp_path: Path) -> None:
     one, other = tmp_path / "one", tmp_path / "other"
     for folder in (one, other):
