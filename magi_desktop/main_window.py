@@ -6,11 +6,12 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, QSize, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QByteArray, QPoint, QRect, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import (
     QCloseEvent,
     QDragEnterEvent,
     QDragLeaveEvent,
+    QDragMoveEvent,
     QDropEvent,
     QGuiApplication,
     QKeyEvent,
@@ -294,8 +295,19 @@ class MainWindow(QMainWindow):
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if drops.can_take(event.mimeData()):
+            event.accept()  # and hear where it goes
+            self.dragMoveEvent(event)
+
+    def dragMoveEvent(self, event: QDragMoveEvent) -> None:
+        inputs = QRect(self.inputs_scroll.mapTo(self, QPoint()), self.inputs_scroll.size())
+        # A video of the library that is hardly moved is not meant for the draft.
+        if event.source() is None or inputs.contains(event.position().toPoint()):
             event.acceptProposedAction()
-            self.veil.say(drops.promise(event.mimeData()))
+            if not self.veil.isVisible():
+                self.veil.say(drops.promise(event.mimeData()))
+        else:
+            event.ignore()
+            self.veil.hide()
 
     def dragLeaveEvent(self, _event: QDragLeaveEvent) -> None:
         self.veil.hide()

@@ -108,10 +108,7 @@ class Making(QObject):
             queue.replace(edited.id, dataclasses.replace(request, **own))
         else:
             self._shop.undo.lined_up(self._shop.controller.generate(request, copies))
-        if only_chunks is None:
-            self._show_lined_up(copies)
-        else:
-            self._dialogs.audition()
+        self._show_lined_up(copies, only_chunks)
 
     @Slot(object, int)
     def line_up(self, request: GenerationRequest, copies: int) -> None:
@@ -125,10 +122,12 @@ class Making(QObject):
         self._shop.undo.lined_up(self._shop.controller.vary(request, count))
         self._show_lined_up(count)
 
-    def _show_lined_up(self, count: int) -> None:
+    def _show_lined_up(self, count: int, only_chunks: int | None = None) -> None:
         if self._shop.queue.paused:
             self._say_held()
-        if count > 1 or self._shop.job.phase.active:
+        if only_chunks is not None:
+            self._dialogs.audition()
+        elif count > 1 or self._shop.job.phase.active:
             self.queue_wanted.emit()
 
     @Slot()

@@ -85,13 +85,20 @@ _LIST = Message(", ")
 _MOST_LETTERS = 300
 
 
+def size_words(size_bytes: float) -> str:
+    """Such as 31.2 GB, or 4.5 MB; 0.1 MB is the least."""
+    if size_bytes >= 1e8:
+        return f"{size_bytes / 1e9:.1f} GB"
+    return f"{max(size_bytes / 1e6, 0.1):.1f} MB"
+
+
 class _Formatter(string.Formatter):
     """``str.format``, and ``{size:bytes}`` for a number of bytes."""
 
     def format_field(self, value: Any, format_spec: str) -> str:
         if format_spec != "bytes":
             return super().format_field(value, format_spec)
-        return f"{value / 1e9:.1f} GB" if value >= 1e8 else f"{value / 1e6:.1f} MB"
+        return size_words(value)
 
 
 _FORMATTER = _Formatter()

@@ -23,6 +23,7 @@ from magi_engine.config.places import UNFINISHED_NAME, default_models_dir
 from magi_engine.config.registry import Registry
 from magi_engine.errors import MagiError
 from magi_engine.install.links import is_link
+from magi_engine.messages import size_words
 from magi_engine.weights.manifest import Manifest
 from magi_setup.environments import Environments, remove_tree
 
@@ -62,7 +63,7 @@ class Remains:
     def listing(self) -> str:
         """For a terminal: a line for every place, with its size."""
         every = self.everything
-        words = {kind: _words(size) if size else "-" for kind, size in sizes_of(every).items()}
+        words = {kind: size_words(size) if size else "-" for kind, size in sizes_of(every).items()}
         return "\n".join(
             f"{kind.value:<9} {'' if number else words[kind]:>10}  {path}"
             for kind, paths in every.items()
@@ -223,7 +224,7 @@ def describe(remains: Remains, file: Path) -> None:
     values = {}
     for kind in (Belonging.MODELS, Belonging.VIDEOS):
         size = remains.size_bytes(kind)
-        values[kind.value] = _words(size) if size else ""
+        values[kind.value] = size_words(size) if size else ""
     lines = ["[here]", *(f"{name}={value}" for name, value in values.items()), ""]
     file.write_text("\r\n".join(lines), encoding="utf-16", newline="")
 
@@ -231,9 +232,3 @@ def describe(remains: Remains, file: Path) -> None:
 def parse_kinds(names: Iterable[str]) -> frozenset[Belonging]:
     """From the command line."""
     return frozenset(Belonging(name) for name in names)
-
-
-def _words(size_bytes: int) -> str:
-    if size_bytes >= 10**9:
-        return f"{size_bytes / 1e9:.1f} GB"
-    return f"{max(size_bytes / 1e6, 0.1):.1f} MB"

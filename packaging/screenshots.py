@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 from PySide6.QtCore import QEventLoop, QTimer
 from PySide6.QtWidgets import QApplication, QWidget
 
@@ -34,10 +34,10 @@ from magi_engine.runtime.job.events import ChunkState
 from magi_engine.runtime.request.request import Mode
 
 PROMPTS = (
-    "A large red circle moves to the right on a white background.",
     "A yellow star bounces off the walls on a dark blue background.",
-    "A large green square spins in place on a white background.",
-    "A blue diamond moves slowly up and to the right on a beige background.",
+    "A green star bounces off the walls on a dark blue background.",
+    "An orange triangle spins slowly in place on a white background.",
+    "A pink heart moves to the left and a cyan triangle moves to the right on a black background.",
     "A pink heart grows larger on a dark green background.",
 )
 _SETTLE_MS = 700
@@ -170,9 +170,9 @@ class Session:
             self.shop.draft.set_mode(mode)
             self.shot(name)
         draft = self.shop.draft
-        self.window.arrivals.open(draw_picture(self.home / "ball.png"))
+        self.window.arrivals.open(draw_picture(self.home / "triangle.png"))
         self.until(lambda: draft.mode is Mode.I2V and draft.reference is not None)
-        self.compose("The red ball moves to the right.", 3.0, 4, Mode.I2V)
+        self.compose("The orange triangle moves to the right.", 3.0, 4, Mode.I2V)
         self.shot("image")
         self.window.making.generate()
         self.until_idle()
@@ -217,7 +217,7 @@ class Session:
         self.window.arrivals.open(lost)
         self.until(lambda: self.shop.draft.mode is Mode.I2V)
         self.until(lambda: getattr(self.shop.draft.reference, "path", None) == lost)
-        self.compose("A ball that is gone.", 2.0, 1, Mode.I2V)
+        self.compose("A triangle that is gone.", 2.0, 1, Mode.I2V)
         lost.unlink()
         self.window.making.generate()
         self.until(lambda: self.shop.job.phase is Phase.FAILED or not self.shop.controller.busy)
@@ -288,14 +288,11 @@ class Session:
 
 
 def draw_picture(path: Path) -> Path:
-    """A red ball with a shadow on a pale ground, as a PNG file."""
-    y, x = np.mgrid[:480, :720]
-    picture = np.empty((480, 720, 3), np.uint8)
-    picture[:] = (np.array((226, 236, 245)) - (y[..., None] / 480) * (30, 20, 8)).astype(np.uint8)
-    picture[(x - 300) ** 2 / 130**2 + (y - 385) ** 2 / 18**2 < 1] = (170, 186, 205)
-    picture[(x - 300) ** 2 + (y - 260) ** 2 < 120**2] = (214, 44, 44)
-    picture[(x - 262) ** 2 + (y - 212) ** 2 < 30**2] = (236, 110, 104)
-    Image.fromarray(picture).save(path)
+    """An orange triangle on a dark green ground, as a PNG file."""
+    picture = Image.new("RGB", (720, 480), (20, 58, 42))
+    corners = ((300, 130), (415, 330), (185, 330))
+    ImageDraw.Draw(picture).polygon(corners, fill=(250, 132, 20))
+    picture.save(path)
     return path
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import (
     QAbstractListModel,
     QEvent,
+    QMimeData,
     QModelIndex,
     QObject,
     QPersistentModelIndex,
@@ -16,6 +17,7 @@ from PySide6.QtCore import (
     QSize,
     Qt,
     QTimer,
+    QUrl,
     Signal,
     Slot,
 )
@@ -104,6 +106,21 @@ class LibraryModel(QAbstractListModel):
             return ", ".join([*parts, self.takes_text(item)] if self.takes_text(item) else parts)
         return None
 
+    def flags(self, index: Index) -> Qt.ItemFlag:
+        flags = super().flags(index)
+        there = index.isValid() and not self.items[index.row()].missing
+        return flags | Qt.ItemFlag.ItemIsDragEnabled if there else flags
+
+    def mimeData(self, indexes: Sequence[QModelIndex]) -> QMimeData:
+        """The files, for other programs."""
+        data = QMimeData()
+        paths = [self.items[row].path for row in sorted(index.row() for index in indexes)]
+        data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+        return data
+
+    def supportedDragActions(self) -> Qt.DropAction:
+        return Qt.DropAction.CopyAction
+
     def takes_text(self, item: LibraryItem) -> str:
         """How many takes an entry stands for; empty if it is the only one."""
         count = self.takes.get(item.id, 1)
@@ -151,6 +168,7 @@ class LibraryGrid(VideoList):
         self.setFlow(QListView.Flow.LeftToRight)
         self.setWrapping(True)
         self.setResizeMode(QListView.ResizeMode.Adjust)
+        self.setDragDropMode(QListView.DragDropMode.DragOnly)
         self.verticalScrollBar().setSingleStep(t.SPACE_5)
         self._look = QTimer(self, singleShot=True, interval=_LOOK_MS)
         self._look.timeout.connect(self.want_visible)

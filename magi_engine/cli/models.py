@@ -47,7 +47,7 @@ from magi_engine.install.tasks import (
     Verify,
     Work,
 )
-from magi_engine.messages import Message
+from magi_engine.messages import Message, size_words
 from magi_engine.runtime.process.control import ControlBox
 from magi_engine.weights.layout import default_models_dir, entry_paths, models_command
 
@@ -98,9 +98,9 @@ def _list(args: argparse.Namespace) -> int:
     for status in statuses:
         parts = [status.state.value]
         if status.here_bytes:
-            parts.append(f"{_size(status.here_bytes)} here")
+            parts.append(f"{size_words(status.here_bytes)} here")
         if status.missing_bytes:
-            parts.append(f"{_size(status.missing_bytes)} to download")
+            parts.append(f"{size_words(status.missing_bytes)} to download")
         print(f"{status.entry.name:{width}} {', '.join(parts)}")
         if status.detail:
             print(f"{'':{width}} {as_typed(str(status.detail))}")
@@ -128,9 +128,9 @@ def _show(args: argparse.Namespace) -> int:
     rows.append(("state", status.state.value))
     for label, size in (("here", status.here_bytes), ("to download", status.missing_bytes)):
         if size:
-            rows.append((label, _size(size)))
+            rows.append((label, size_words(size)))
     if status.room_bytes:
-        rows.append(("room needed", _size(status.room_bytes)))
+        rows.append(("room needed", size_words(status.room_bytes)))
     for label, text in rows:
         print(f"{label:15} {text}".rstrip())
     return DONE
@@ -210,7 +210,7 @@ def _remove(args: argparse.Namespace) -> int:
     size = sum(map(size_on_disk, paths))
     for path in paths:
         print(path, file=sys.stderr)
-    question = f"Delete these for good ({_size(size)})?"
+    question = f"Delete these for good ({size_words(size)})?"
     if not paths:
         question = f"Take {args.model} out of the list?"
     if not (args.yes or _agreed(question)):
@@ -232,12 +232,8 @@ def _remove(args: argparse.Namespace) -> int:
     if entry.folder is not None:
         print(f"The files in {entry.folder} stay.", file=sys.stderr)
     if paths:
-        print(f"{_size(size)} are free again.", file=sys.stderr)
+        print(f"{size_words(size)} are free again.", file=sys.stderr)
     return DONE
-
-
-def _size(size_bytes: int) -> str:
-    return f"{size_bytes / 1e9:.1f} GB" if size_bytes >= 1e9 else f"{size_bytes / 1e6:.1f} MB"
 
 
 def _agreed(question: str) -> bool:
@@ -277,7 +273,7 @@ def _draw(show: Callable[[str, float, float | None, str], None], event: TaskEven
         return
     amount = ""
     if event.phase.in_bytes:
-        amount = f"{_size(event.done_bytes)} of {_size(event.total_bytes)}"
+        amount = f"{size_words(event.done_bytes)} of {size_words(event.total_bytes)}"
         if event.bytes_per_s is not None:
             amount += f", {event.bytes_per_s / 1e6:.1f} MB/s"
     show(event.phase.value, event.done_bytes, event.total_bytes or None, amount)

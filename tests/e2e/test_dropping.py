@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QCoreApplication, QMimeData, QPoint, Qt, QUrl
+from PySide6.QtCore import QCoreApplication, QMimeData, QPoint, Qt, QTimer, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent
 from PySide6.QtWidgets import QWidget
 
@@ -88,6 +88,44 @@ def test_a_picture_or_a_video_becomes_the_reference_of_its_mode(
     assert draft.reference is not None
     assert draft.reference.path == path
     assert app.window.reference.card.isVisible()
+
+
+def test_a_video_of_the_library_is_dropped_on_the_inputs_and_nowhere_else(
+    app: App, witness: Witness, tmp_path: Path
+) -> None:
+    window, draft, library = app.window, app.workshop.draft, app.workshop.library
+    request = GenerationRequest(Mode.T2V, "pocket", 96, 64, 24, seed=77)
+    path = video_file(tmp_path / "mine.mp4", seconds=0.5, metadata=request.to_json())
+    library.add(path, request)
+    window.show_side(window.library)
+    grid, inputs = window.library.grid, window.inputs_scroll.viewport()
+    app.qtbot.waitUntil(lambda: len(library.items) == 1 and grid.isVisible())
+    card = grid.viewport().mapToGlobal(grid.visualRect(grid.model().index(0, 0)).center())
+
+    def drag_to(place: QPoint, goes: bool) -> None:
+        """While a drag of one's own is under way nothing but timers and events comes to pass."""
+
+        def move() -> None:
+            _xdotool("mousemove", place.x() - 1, place.y())
+            _xdotool("mousemove", place.x(), place.y())
+            arrived = witness.dragged[-1:] == [window.mapFromGlobal(place)]
+            if arrived and window.veil.isVisible() is goes:
+                timer.stop()
+                _xdotool("mouseup", 1)
+
+        timer = QTimer(window, interval=20)
+        timer.timeout.connect(move)
+        _xdotool("mousemove", card.x(), card.y(), "mousedown", 1)
+        timer.start()
+        app.qtbot.waitUntil(lambda: not timer.isActive())
+
+    drag_to(card + QPoint(0, 60), goes=False)
+    drag_to(inputs.mapToGlobal(inputs.rect().center()), goes=True)
+    app.qtbot.waitUntil(lambda: draft.reference is not None)
+    assert draft.reference is not None
+    assert draft.reference.path == path
+    assert witness.drops == 1
+    assert path.exists()
 
 
 def test_an_official_configuration_becomes_the_settings(

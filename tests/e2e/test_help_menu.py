@@ -51,6 +51,16 @@ def test_an_entry_opens_what_it_is_called(app: App) -> None:
     dialog.reject()
 
 
+def test_the_numbers_of_this_computer_come_from_the_engine(app: App) -> None:
+    machine = app.workshop.machine
+    with app.qtbot.waitSignal(machine.changed):
+        machine.refresh()
+    assert not machine.failed
+    assert machine.facts is not None
+    assert machine.facts.ram_total_bytes > machine.facts.ram_free_bytes > 0
+    assert machine.facts.disk_free_bytes > 0
+
+
 def test_the_sheet_of_keys_says_what_they_do_whatever_they_would_undo_now(app: App) -> None:
     app.workshop.queue.set_paused(True)
     app.short()

@@ -108,6 +108,7 @@ def test_a_first_second_stays_one_when_it_is_edited(app: App) -> None:
     dialog = QApplication.activeModalWidget()
     assert isinstance(dialog, AuditionDialog)
     dialog.close()
+    assert "held" in app.window.notice.text
     app.window.queue.select(queue.items[0].id)
     app.window.queue.edit()
     app.workshop.draft.set_prompt("uno")

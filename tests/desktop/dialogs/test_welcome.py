@@ -10,11 +10,9 @@ from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
 from magi_desktop.dialogs.welcome import WelcomeDialog
-from magi_desktop.engine_thread import EngineThread
 from magi_desktop.state.machine import MachineState
 from magi_desktop.state.models import Models
 from magi_engine.install.tasks import Download
-from magi_engine.runtime.engine_process import EngineProcess
 from magi_engine.runtime.machine.facts import MachineFacts
 from tests.desktop.accessibility import faults
 from tests.desktop.machines import FACTS, look, machine
@@ -35,21 +33,6 @@ def shown(qtbot: QtBot, facts: MachineState, models: Models) -> WelcomeDialog:
     qtbot.waitUntil(lambda: "24B-distill-fp8" in cards)
     qtbot.waitUntil(lambda: all(card.isVisible() for card in cards.values()))
     return dialog
-
-
-def test_the_numbers_come_from_the_engine(qtbot: QtBot) -> None:
-    engine = EngineThread(EngineProcess())
-    state = MachineState(engine)
-    engine.start()
-    try:
-        with qtbot.waitSignal(state.changed):
-            state.refresh()
-    finally:
-        engine.close()
-    assert not state.failed
-    assert state.facts is not None
-    assert state.facts.ram_total_bytes > state.facts.ram_free_bytes > 0
-    assert state.facts.disk_free_bytes > 0
 
 
 HUGE = dataclasses.replace(

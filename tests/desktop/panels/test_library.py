@@ -65,6 +65,21 @@ def test_an_empty_library_says_so_and_hides_the_search(panel: LibraryPanel) -> N
     assert not panel.grid.isVisible()
 
 
+def test_videos_are_dragged_out_as_their_files(
+    panel: LibraryPanel, library: Library, made: list[LibraryItem], qtbot: QtBot
+) -> None:
+    model = panel.model
+    assert panel.grid.dragEnabled()
+    urls = model.mimeData([model.index(2), model.index(0)]).urls()
+    assert [Path(url.toLocalFile()) for url in urls] == [made[0].path, made[2].path]
+    assert model.supportedDragActions() == Qt.DropAction.CopyAction, "they stay here"
+    made[1].path.unlink()
+    library.check_files()
+    qtbot.waitUntil(lambda: library.items[1].missing)
+    draggable = [Qt.ItemFlag.ItemIsDragEnabled in model.flags(model.index(n)) for n in range(3)]
+    assert draggable == [True, False, True]
+
+
 def test_search_filters_and_says_when_nothing_is_found(
     panel: LibraryPanel, made: list[LibraryItem]
 ) -> None:
