@@ -35,10 +35,10 @@ CHUNKS = 5
 """Chunks of a long clip: the longest history (4) and one more. Beginnings have one."""
 
 _CHUNKS_AT_ONCE = 640
-_PAIR_SHARE, _PAIR_SHARE_OF_BEGINNINGS = 0.4, 0.65
+_PAIR_SHARE, _PAIR_SHARE_OF_BEGINNINGS = 0.4, 0.55
 """Which word belongs to which object is learned where nothing but the caption tells."""
 
-_HELD_SHARE = 0.25
+_HELD_SHARE = 0.35
 _EVENT_SHARE = 0.4
 _BACKGROUND_SHARE = 0.4
 _MOTIONS = (
@@ -50,7 +50,7 @@ _MOTIONS = (
     *(Motion.GROW, Motion.SHRINK) * 6,
 )
 """More of what is hard to learn than the world has by itself."""
-_MOTIONS_OF_CLIPS = _MOTIONS + (Motion.BOUNCE,) * 14
+_MOTIONS_OF_CLIPS = _MOTIONS + (Motion.BOUNCE,) * 20
 """Where it goes on to is told by a clip alone."""
 
 
@@ -61,6 +61,7 @@ class Clips:
     Attributes:
         latents: (N, R, 16, 6, 16, 16) float16, R chunks, scaled; where ``held``, latent frame 0
             is the image's own encoding.
+        history: the same shape: what later chunks see of them.
         held: (N,) bool: the clip starts from a still image.
         event_chunk: (N,) int64, first chunk described by the second caption; a chunk beyond the
             end if there is none.
@@ -72,6 +73,7 @@ class Clips:
     """
 
     latents: Tensor
+    history: Tensor
     held: Tensor
     event_chunk: Tensor
     tokens: Tensor
@@ -155,6 +157,7 @@ def make_clips(vae: ViTVAE, script: Script, device: torch.device, chunks: int = 
         encoded = encode_clips(vae, part, chunks)
         latents[first : first + len(part)] = encoded.unflatten(2, (chunks, -1)).transpose(1, 2)
     return Clips(
+        latents,
         latents,
         (scenes.hold_frames > 0).to(device),
         (scenes.event_frame // pocket.CHUNK_FRAMES).clamp(max=CHUNKS).to(device),

@@ -25,7 +25,7 @@ _CLEAN_NOISE = 0.05
 _PASTED_IMAGE_SHARE = 0.85
 _PASTED_VIDEO_SHARE = 0.15
 
-_CHANGE_WEIGHT = 0.5
+_CHANGE_WEIGHT = 1.0
 """Of errors in how latent frames differ from those before them, against errors of the frames:
 the eye sees a beat in what is wrong in each frame anew."""
 
@@ -44,6 +44,7 @@ class Batch:
 
     Attributes:
         clean: (N, R, 16, 6, h, w), R consecutive chunks.
+        history: the same shape: what later chunks see of them.
         noise: the same shape.
         pasted: (N, R, 6) bool: latent frames given as a prefix inside a noisy chunk.
         captions: (N, 2, L, C) embeddings before and after the event.
@@ -53,6 +54,7 @@ class Batch:
     """
 
     clean: Tensor
+    history: Tensor
     noise: Tensor
     pasted: Tensor
     captions: Tensor
@@ -101,6 +103,7 @@ def make_batch(clips: Clips, t5: nn.Module, rows: Tensor) -> Batch:
     embedded = t5(input_ids=tokens.flatten(0, 1), attention_mask=mask).last_hidden_state
     return Batch(
         clean,
+        clips.history[rows].float(),
         torch.randn_like(clean),
         frames < counts[..., None],
         embedded.unflatten(0, (size, 2)),
@@ -153,7 +156,7 @@ class Sequence:
         self.captions = self._caption_batch(model, special_tokens)
         share = torch.rand(len(batch.clean), 1, 1, 1, 1, 1, device=self.device)
         share = (share * 2 - 1).clamp(min=0) * _CLEAN_NOISE  # half of the clips stay clean
-        clean = batch.clean[:, self.positions]
+        clean = batch.history[:, self.positions]
         self._clean = clean + share * (torch.randn_like(clean) - clean)
 
     def share_clean(self, other: Sequence) -> None:

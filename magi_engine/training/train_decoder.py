@@ -12,7 +12,6 @@ The others are the encoder's, some of them still images, so that what is given s
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,11 +19,9 @@ import torch
 from torch import Tensor, nn
 
 from magi_engine.model.dit import VideoDiT
-from magi_engine.model.special_tokens import SpecialTokens
 from magi_engine.model.vae import ViTDecoder, ViTVAE
 from magi_engine.training import pocket
-from magi_engine.training.data import CHUNKS, Clips, cached_script, make_clips
-from magi_engine.training.layouts import streaming
+from magi_engine.training.data import CHUNKS, cached_script, make_clips
 from magi_engine.training.loop import (
     Log,
     Optimiser,
@@ -34,7 +31,8 @@ from magi_engine.training.loop import (
     set_up_device,
     stage_parser,
 )
-from magi_engine.training.sequences import Sequence, load_tokens, make_batch, time_of
+from magi_engine.training.redrawing import redraw_clips
+from magi_engine.training.sequences import load_tokens
 from magi_engine.training.tokenizer import make_t5_for
 from magi_engine.training.train_vae import PIECE, pixels_to_video, psnr
 from magi_engine.training.world import NO_EVENT, render, simulate
@@ -42,55 +40,15 @@ from magi_engine.training.world import NO_EVENT, render, simulate
 _L1_WEIGHT = 0.1
 _CHANGE_WEIGHT = 2.0
 """Of the differences between neighbouring frames, against the frames themselves."""
-_BORDER_WEIGHT = 3.0
-"""Of the differences at the borders of latent frames, against those within one."""
+_BORDER_WEIGHT, _PIECE_WEIGHT = 3.0, 8.0
+"""Of the differences at the borders of latent frames and of pieces, against those within one."""
 _REDRAWN_SHARE = 0.5
 _IMAGE_SHARE = 0.1
-_FIRST_STEPS = (9, 15)
-"""The transformer's first step, at random from the first to before the last, of the 16."""
 
 _PIECES = 2
 _PIECE_LATENTS = PIECE // 4
 _HELD_OUT = 32
 """Clips to measure on, which are not trained on."""
-
-
-@torch.no_grad()
-def redraw(dit: VideoDiT, sequence: Sequence, first_step: int) -> Tensor:
-    """What the distilled transformer makes of the clips' chunks from ``first_step`` on.
-
-    Returns:
-        (N, chunks, 16, 6, h, w).
-    """
-    steps, size = pocket.DISTILLED.runtime_config.num_steps, len(sequence.batch.clean)
-    device = sequence.device
-    times = time_of(torch.arange(first_step, steps + 1, device=device) / steps)
-    code = torch.full((size,), steps / 2, device=device)
-    everywhere = times[:, None, None].expand(-1, size, len(sequence.noisy))
-    latents = sequence.noisy_latents(everywhere[0])
-    for now, then in itertools.pairwise(everywhere):
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            velocity = sequence.velocity(dit, latents, now, code).float()
-        step = (then - now)[:, :, None, None, None, None]
-        latents = sequence.paste(latents + velocity * step)
-    return latents
-
-
-@torch.no_grad()
-def redraw_clips(
-    dit: VideoDiT, t5: nn.Module, tokens: SpecialTokens, clips: Clips, at_once: int
-) -> Tensor:
-    """The transformer's version of all clips, float16, the shape of ``clips.latents``."""
-    redrawn = torch.empty_like(clips.latents)
-    rows = torch.arange(len(clips), device=clips.latents.device)
-    for part in rows.split(at_once):
-        # A sequence holds two clips or more.
-        chosen = part if len(part) > 1 else part.expand(2)
-        batch = make_batch(clips, t5, chosen)
-        sequence = Sequence(dit, batch, streaming(CHUNKS, CHUNKS), True, tokens)
-        first = int(torch.randint(*_FIRST_STEPS, ()))
-        redrawn[part] = redraw(dit, sequence, first)[: len(part)].half()
-    return redrawn
 
 
 def decode_pieces(decoder: Callable[[Tensor], Tensor], latents: Tensor) -> Tensor:
@@ -112,8 +70,9 @@ def encoded_images(vae: ViTVAE, frames: Tensor) -> Tensor:
 
 def change_weights(frames: int, device: torch.device) -> Tensor:
     """(frames - 1, 1, 1) weights of the differences between neighbouring frames, mean 1."""
-    border = torch.arange(1, frames, device=device) % 4 == 0
-    weights = torch.where(border, _BORDER_WEIGHT, 1.0)
+    number = torch.arange(1, frames, device=device)
+    weights = torch.where(number % 4 == 0, _BORDER_WEIGHT, 1.0)
+    weights[number % PIECE == 0] = _PIECE_WEIGHT
     return (weights / weights.mean())[:, None, None]
 
 
@@ -180,7 +139,7 @@ def main(argv: list[str] | None = None) -> int:
             for some in (scenes[first : first + 128] for first in range(0, len(scenes), 128))
         ]
     )
-    redrawn = redraw_clips(dit, t5, tokens, clips, at_once=args.batch)
+    redrawn = redraw_clips(dit, t5, tokens, clips, len(clips), args.batch)
     # (2, clips, 16, T, h, w): as encoded, and as the transformer draws them.
     latents = torch.stack([clips.latents, redrawn]).transpose(2, 3).flatten(3, 4)
 
