@@ -4,13 +4,6 @@
 <context>
     <name>AuditionDialog</name>
     <message numerus="yes">
-        <source>%n video(s) deleted.</source>
-        <translation>
-            <numerusform>%n video deleted.</numerusform>
-            <numerusform>%n videos deleted.</numerusform>
-        </translation>
-    </message>
-    <message numerus="yes">
         <source>%n more being made</source>
         <translation>
             <numerusform>%n more being made</numerusform>
@@ -22,6 +15,23 @@
         <translation>
             <numerusform>%n more waits: the queue is held.</numerusform>
             <numerusform>%n more wait: the queue is held.</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
+    <name>DeletionNotice</name>
+    <message numerus="yes">
+        <source>%n video(s) deleted.</source>
+        <translation>
+            <numerusform>%n video deleted.</numerusform>
+            <numerusform>%n videos deleted.</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n other take(s) of the same video stay.</source>
+        <translation>
+            <numerusform>%n other take of the same video stays.</numerusform>
+            <numerusform>%n other takes of the same video stay.</numerusform>
         </translation>
     </message>
 </context>
@@ -152,20 +162,6 @@
 </context>
 <context>
     <name>VideoCommands</name>
-    <message numerus="yes">
-        <source>%n video(s) deleted.</source>
-        <translation>
-            <numerusform>%n video deleted.</numerusform>
-            <numerusform>%n videos deleted.</numerusform>
-        </translation>
-    </message>
-    <message numerus="yes">
-        <source>%n other take(s) of the same video stay.</source>
-        <translation>
-            <numerusform>%n other take of the same video stays.</numerusform>
-            <numerusform>%n other takes of the same video stay.</numerusform>
-        </translation>
-    </message>
     <message numerus="yes">
         <source>%n video(s) exported.</source>
         <translation>

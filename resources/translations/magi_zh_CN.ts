@@ -205,12 +205,6 @@
         <translation>继续哪一个？</translation>
     </message>
     <message numerus="yes">
-        <source>%n video(s) deleted.</source>
-        <translation>
-            <numerusform>已删除 %n 个视频。</numerusform>
-        </translation>
-    </message>
-    <message numerus="yes">
         <source>%n more being made</source>
         <translation>
             <numerusform>还有 %n 个正在生成</numerusform>
@@ -411,6 +405,21 @@
     <message>
         <source>The whole picture is used, distorted to the shape of the video.</source>
         <translation>使用整个画面，拉伸到视频的比例。</translation>
+    </message>
+</context>
+<context>
+    <name>DeletionNotice</name>
+    <message numerus="yes">
+        <source>%n video(s) deleted.</source>
+        <translation>
+            <numerusform>已删除 %n 个视频。</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n other take(s) of the same video stay.</source>
+        <translation>
+            <numerusform>同一视频的另外 %n 个版本仍保留。</numerusform>
+        </translation>
     </message>
 </context>
 <context>
@@ -7374,18 +7383,6 @@
     <message>
         <source>Export this part</source>
         <translation>导出这一部分</translation>
-    </message>
-    <message numerus="yes">
-        <source>%n video(s) deleted.</source>
-        <translation>
-            <numerusform>已删除 %n 个视频。</numerusform>
-        </translation>
-    </message>
-    <message numerus="yes">
-        <source>%n other take(s) of the same video stay.</source>
-        <translation>
-            <numerusform>同一视频的另外 %n 个版本仍保留。</numerusform>
-        </translation>
     </message>
     <message>
         <source>Exported to {name}.</source>
