@@ -570,6 +570,9 @@ def test_replay_names_what_is_wrong(
         options = [str(word) for key, value in given.items() for word in (key, value)]
         assert main(["replay", *options[1:]]) == code
         assert said in one_error_line(capsys)
+    options = [str(word) for option in files.items() for word in option]
+    assert main(["replay", *options[1:], "--negative-tokens"]) == 2
+    assert "nothing in a distilled model" in one_error_line(capsys)
 
 
 def test_recover_with_nothing_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
