@@ -289,7 +289,7 @@ def warnings_for(config: MagiConfig, own: MagiConfig) -> list[Message]:
     if engine.distill and not is_learned(runtime.num_steps):
         notes.append(
             Message(
-                "A distilled model has not learned {steps} steps, and may make noise of them; 8, "
+                "A distilled model has not learned {steps:step|steps}, and may paint noise; 8, "
                 "12, 16 and 32 look right.",
                 steps=runtime.num_steps,
             )
