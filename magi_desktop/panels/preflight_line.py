@@ -156,6 +156,8 @@ class PreflightLine(QWidget):
         frames = values.pop("num_frames", None)
         if frames is not None and plan is not None and not isinstance(plan, MagiError):
             values["seconds"] = frames / plan.fps
+        if "model" in values:
+            self._draft.choose_model(values.pop("model"))
         self._draft.set(**values)
 
 

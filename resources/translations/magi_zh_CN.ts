@@ -7058,6 +7058,10 @@
         <translation>改为编写另一个视频</translation>
     </message>
     <message>
+        <source>choosing another model</source>
+        <translation>选择其他模型</translation>
+    </message>
+    <message>
         <source>changing a queued video</source>
         <translation>修改队列中的视频</translation>
     </message>
