@@ -22,6 +22,7 @@ from PIL import Image
 
 from magi_engine import atomic
 from magi_engine.errors import EngineDiedError
+from magi_engine.media import targets
 from magi_engine.media.info import probe
 from magi_engine.media.output import open_writer
 from magi_engine.media.targets import part_path
@@ -427,6 +428,7 @@ def test_what_a_container_of_another_name_began_is_kept(
     folder.mkdir(parents=True)
     with monkeypatch.context() as there:
         there.setattr(socket, "gethostname", lambda: "another")
+        there.setattr(targets, "_numbering", lambda: "0123abcd")
         with open_writer(folder / "video.mp4", 64, 64, 24) as writer:
             writer.write(np.zeros((24, 64, 64, 3), np.uint8))
             begun = shutil.copy(writer.part, tmp_path)
