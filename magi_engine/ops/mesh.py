@@ -24,6 +24,14 @@ from torch import distributed as dist
 
 T = TypeVar("T")
 
+GROUPS: dict[str, Any] = {}
+"""For one measurement: process groups that exchange instead of the default one."""
+
+
+def tried(what: str) -> bool:
+    """For one measurement: whether ``MAGI_MESH`` asks for a variant."""
+    return what in os.environ.get("MAGI_MESH", "").split(",")
+
 
 def all_did(did: bool) -> bool:
     """Whether all processes of the default group say that they did; a :attr:`Mesh.all_did`."""
@@ -59,6 +67,21 @@ class Exchange:
     width: int
     dtype: torch.dtype
     device: torch.device
+
+
+@dataclass(frozen=True)
+class Arriving:
+    """An exchange under way. It holds on to what is sent, which must outlive it on the device."""
+
+    _works: Sequence[dist.Work | None]
+    _sent: object
+    _place: Callable[[], object]
+
+    def wait(self) -> None:
+        """What the present stream computes from now on sees what has come."""
+        for work in self._works:
+            _wait(work)
+        self._place()
 
 
 @dataclass(frozen=True)
@@ -141,6 +164,8 @@ class Mesh:
         if shortage is not None:
             for exchange in itertools.islice(alike(), self._exchanges[0], None):
                 self._go_on(exchange)
+            if torch.cuda.is_initialized():  # what is under way may write where others will
+                torch.cuda.synchronize()
         if self.all_did(shortage is None):
             return cast("T", result)
         raise shortage or torch.OutOfMemoryError("another process has too little memory")
@@ -153,9 +178,9 @@ class Mesh:
         if exchange.kind == "whole":
             self.whole(make(1, lengths[self.rank], width), chunks, exchange.tokens)
         elif exchange.kind == "to heads":
-            _exchange(make(there, 1, width), make(sum(mine), 1, width), lengths, mine)
+            _wait(_exchange(make(there, 1, width), make(sum(mine), 1, width), lengths, mine))
         else:
-            _exchange(make(sum(mine), 1, width), make(there, 1, width), mine, lengths)
+            _wait(_exchange(make(sum(mine), 1, width), make(there, 1, width), mine, lengths))
 
     def divided(
         self,
@@ -191,7 +216,7 @@ class Mesh:
         sent, arrived = self.attempt(own, lambda: ())
         from_each = lengths if self.leads else [0] * self.size
         to_each = [len(sent)] + [0] * (self.size - 1)
-        _exchange(arrived.view(-1, 1, 1), sent.view(-1, 1, 1), from_each, to_each)
+        _wait(_exchange(arrived.view(-1, 1, 1), sent.view(-1, 1, 1), from_each, to_each))
         if not self.leads:
             return []
         order = [piece for share in shares for piece in share]
@@ -226,10 +251,16 @@ class Mesh:
         padded = x.new_zeros((*by_chunk.shape[:2], max(lengths), x.shape[2]))
         padded[:, :, : lengths[self.rank]] = by_chunk
         shares = [torch.empty_like(padded) for _ in lengths]
-        dist.all_gather(shares, padded)
+        # Where other exchanges have a stream of their own, in that one: it keeps their order.
+        _wait(dist.all_gather(shares, padded, group=_group(), async_op=tried("pipe")))
         self._exchanges[0] += 1
         pairs = zip(shares, lengths, strict=True)
         return torch.cat([share[:, :, :n] for share, n in pairs], dim=2).flatten(1, 2)
+
+    def by_chunk(self, chunks: int, tokens: int) -> bool:
+        """Whether chunks of so many tokens are exchanged one by one, beside the attention of
+        others: where they are few and small, each exchange takes longer than what it moves."""
+        return tried("pipe") and chunks > 1 and tokens >= _LARGE_CHUNK * self.size
 
     def to_heads(
         self,
@@ -239,48 +270,129 @@ class Mesh:
         tokens: int,
         k_room: Tensor | None = None,
         v_room: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Exchange this process's tokens of all heads for all tokens of its heads.
+        order: Sequence[int] = (),
+    ) -> tuple[tuple[Tensor, Tensor, Tensor], Arriving, dict[int, Arriving]]:
+        """Begin to exchange this process's tokens of all heads for all tokens of its heads.
 
         Args:
             q: (N, S, heads, head_dim), this process's tokens of any number of chunks.
             k, v: (N, S, groups, head_dim).
             tokens: of a whole chunk.
             k_room, v_room: where theirs are to be written, (all tokens, own groups, head_dim).
+            order: in which queries are wanted, where they come :meth:`by_chunk`.
 
         Returns:
-            (N, all tokens, own heads or groups, head_dim) of each.
+            (N, all tokens, own heads or groups, head_dim) of each; what keys and values come with,
+            and queries, too, but for the chunks that have one of their own.
         """
-        groups = self.groups(k.shape[2])
-        widths = [q.shape[2] // self.size, groups, groups]
-        own, from_each = self.count(tokens), _lengths(tokens, self.size)
+        own, groups = self.count(tokens), self.groups(k.shape[2])
         chunks = q.shape[0] * q.shape[1] // own
-        sent = q.new_empty((self.size, chunks, own, sum(widths), q.shape[3]))
-        for part, x in zip(sent.split(widths, dim=3), (q, k, v), strict=True):
+        make = lambda heads: q.new_empty((chunks * tokens, heads, q.shape[3]))  # noqa: E731
+        heads = (
+            make(q.shape[2] // self.size),
+            make(groups) if k_room is None else k_room,
+            make(groups) if v_room is None else v_room,
+        )
+        given = [x.reshape(chunks, own, *x.shape[2:]) for x in (q, k, v)]
+        rooms = [x.unflatten(0, (chunks, tokens)) for x in heads]
+        result = tuple(x.unflatten(0, (q.shape[0], -1)) for x in heads)
+        if not order:
+            return result, self._gathered(given, rooms), {}  # type: ignore[return-value]
+        gathered = self._gathered_near if tried("near") else self._gathered
+        first = gathered(given[1:], rooms[1:])
+        later = {i: gathered([given[0][i : i + 1]], [rooms[0][i : i + 1]]) for i in order}
+        return result, first, later  # type: ignore[return-value]
+
+    def _gathered(self, xs: Sequence[Tensor], rooms: Sequence[Tensor]) -> Arriving:
+        """One exchange: (chunks, own tokens, all heads, D) each into (chunks, tokens, own heads,
+        D)."""
+        xs, rooms = [_wide(x) for x in xs], [_wide(x) for x in rooms]
+        chunks, own, _, size = xs[0].shape
+        tokens, widths = rooms[0].shape[1], [room.shape[2] for room in rooms]
+        sent = xs[0].new_empty((self.size, chunks, own, sum(widths), size))
+        for part, x in zip(sent.split(widths, dim=3), xs, strict=True):
             if x.shape[2] < self.size:  # several processes attend to one group
                 x = x.repeat_interleave(self.size // x.shape[2], dim=2)
-            part.copy_(x.reshape(chunks, own, self.size, *part.shape[3:]).movedim(2, 0))
-        arrived = q.new_empty((chunks * tokens, *sent.shape[3:]))
-        _exchange(arrived, sent, [chunks * n for n in from_each], [chunks * own] * self.size)
+            part.copy_(x.unflatten(2, (self.size, -1)).movedim(2, 0))
+        straight = chunks == len(xs) == 1  # as it comes, it is in order
+        arrived = rooms[0][0] if straight else sent.new_empty((chunks * tokens, *sent.shape[3:]))
+        from_each = [chunks * n for n in _lengths(tokens, self.size)]
+        work = _exchange(arrived, sent, from_each, [chunks * own] * self.size)
         self._exchanges[0] += 1
-        order = _by_chunk(chunks, tokens, self.size, q.device)
-        taken = zip(arrived.split(widths, dim=1), (None, k_room, v_room), strict=True)
-        heads = [torch.index_select(x, 0, order, out=room) for x, room in taken]
-        return tuple(x.unflatten(0, (q.shape[0], -1)) for x in heads)  # type: ignore[return-value]
 
-    def to_tokens(self, x: Tensor, tokens: int, out: Tensor) -> None:
-        """The way back, (N, all tokens, own heads, head_dim) into ``out`` (N, S, heads,
+        def place() -> None:
+            order = _by_chunk(chunks, tokens, self.size, arrived.device)
+            for room, x in zip(rooms, arrived.split(widths, dim=1), strict=True):
+                torch.index_select(x, 0, order, out=room.flatten(0, 1))
+
+        return Arriving([work], sent, (lambda: None) if straight else place)
+
+    def _gathered_near(self, xs: Sequence[Tensor], rooms: Sequence[Tensor]) -> Arriving:
+        """:meth:`_gathered`, everything straight to its place, and one's own not sent at all.
+        A shortage of memory is not thought of yet."""
+        xs, rooms = [_wide(x) for x in xs], [_wide(x) for x in rooms]
+        if xs[0].shape[2] < self.size:
+            xs = [x.repeat_interleave(self.size // x.shape[2], dim=2) for x in xs]
+        places = self._places(rooms[0].shape[1])
+        shares = [x.unflatten(2, (self.size, -1)).unbind(2) for x in xs]
+        sent: list[Tensor] = []
+        pairs: list[tuple[Tensor, Tensor, int]] = []
+        for peer, place in enumerate(places):
+            for share, room in zip(shares, rooms, strict=True):
+                if peer == self.rank:
+                    continue
+                sent.append(share[peer].contiguous())
+                pairs += [
+                    (out, into[place], peer) for out, into in zip(sent[-1], room, strict=True)
+                ]
+        works = _exchange_pairs(pairs)
+        self._exchanges[0] += 1
+        for share, room in zip(shares, rooms, strict=True):
+            room[:, places[self.rank]].copy_(share[self.rank])
+        return Arriving(works, sent, lambda: None)
+
+    def _to_tokens_near(self, x: Tensor, tokens: int, out: Tensor) -> Arriving:
+        """:meth:`to_tokens` of one chunk, likewise."""
+        x, out = _wide(x)[0], _wide(out)[0]
+        places, by_process = self._places(tokens), out.unflatten(1, (self.size, -1))
+        others = [peer for peer in range(self.size) if peer != self.rank]
+        arrived = x.new_empty((len(others), self.count(tokens), *x.shape[1:]))
+        pairs = [(x[places[peer]], into, peer) for into, peer in zip(arrived, others, strict=True)]
+        works = _exchange_pairs(pairs)
+        self._exchanges[0] += 1
+        by_process[:, self.rank].copy_(x[places[self.rank]])
+
+        def place() -> None:
+            for into, peer in zip(arrived, others, strict=True):
+                by_process[:, peer].copy_(into)
+
+        return Arriving(works, x, place)
+
+    def _places(self, tokens: int) -> list[slice]:
+        return [
+            slice(tokens * i // self.size, tokens * (i + 1) // self.size) for i in range(self.size)
+        ]
+
+    def to_tokens(self, x: Tensor, tokens: int, out: Tensor, by_chunk: bool = False) -> Arriving:
+        """Begin the way back, (N, all tokens, own heads, head_dim) into ``out`` (N, S, heads,
         head_dim)."""
         own, to_each = self.count(tokens), _lengths(tokens, self.size)
         chunks = x.shape[0] * x.shape[1] // tokens
-        order = _by_process(chunks, tokens, self.size, x.device)
-        sent = torch.index_select(x.flatten(0, 1), 0, order)
+        if by_chunk and tried("near"):
+            return self._to_tokens_near(x, tokens, out)
+        x, out = _wide(x), _wide(out)
+        sent = x.flatten(0, 1)
+        if chunks > 1 or not tried("wide"):
+            sent = torch.index_select(sent, 0, _by_process(chunks, tokens, self.size, x.device))
         arrived = x.new_empty((self.size, chunks, own, *x.shape[2:]))
-        _exchange(arrived, sent, [chunks * own] * self.size, [chunks * n for n in to_each])
+        work = _exchange(arrived, sent, [chunks * own] * self.size, [chunks * n for n in to_each])
         self._exchanges[0] += 1
         target = out.view(chunks, own, self.size, *x.shape[2:])
-        target.copy_(arrived.movedim(0, 2))
+        return Arriving([work], sent, lambda: target.copy_(arrived.movedim(0, 2)))
 
+
+_LARGE_CHUNK = int(os.environ.get("MAGI_MESH_TOKENS", "3000"))
+"""From so many tokens of each process on, chunks are exchanged one by one."""
 
 ALONE = Mesh()
 
@@ -379,15 +491,43 @@ def _by_process(chunks: int, tokens: int, size: int, device: torch.device) -> Te
     return _by_chunk(chunks, tokens, size, torch.device("cpu")).argsort().to(device)
 
 
+def _wide(x: Tensor) -> Tensor:
+    """The same memory as numbers of 16 bytes, which are moved as fast as it is."""
+    return x.view(torch.complex128) if tried("wide") else x
+
+
+def _wait(work: dist.Work | None) -> None:
+    if work is not None:
+        work.wait()
+
+
+def _group() -> Any:
+    return next((group for name, group in GROUPS.items() if tried(name)), None)
+
+
+def _exchange_pairs(pairs: Sequence[tuple[Tensor, Tensor, int]]) -> list[dist.Work]:
+    """Begin to send the first and receive the second of each pair, to and from a process."""
+    as_bytes = lambda x: x.view(-1).view(torch.uint8)  # noqa: E731
+    group = _group()
+    ways = [
+        dist.P2POp(way, as_bytes(x), peer, group)
+        for out, into, peer in pairs
+        for way, x in ((dist.isend, out), (dist.irecv, into))
+    ]
+    return dist.batch_isend_irecv(ways)
+
+
 def _exchange(
     received: Tensor, sent: Tensor, from_each: Sequence[int], to_each: Sequence[int]
-) -> None:
-    """All to all; so many of the last two axes from and to each process, in order."""
+) -> dist.Work | None:
+    """Begin an all to all; so many of the last two axes from and to each process, in order."""
     step = sent.shape[-2] * sent.shape[-1] * sent.element_size()
     # As bytes: not every backend knows every number format.
-    dist.all_to_all_single(
+    return dist.all_to_all_single(
         received.view(-1).view(torch.uint8),
-        sent.view(-1).view(torch.uint8),
+        sent.reshape(-1).view(torch.uint8),
         [n * step for n in from_each],
         [n * step for n in to_each],
+        group=_group(),
+        async_op=tried("pipe"),
     )

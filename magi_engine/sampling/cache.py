@@ -15,7 +15,7 @@ from magi_engine.model.block import KeyRoom, Rooms
 from magi_engine.ops.attention import Attention, attention, prepare
 from magi_engine.ops.copies import CopyEvent, CopyStream, host_buffer
 from magi_engine.ops.lanes import Lanes
-from magi_engine.ops.mesh import ALONE, Mesh
+from magi_engine.ops.mesh import ALONE, Arriving, Mesh, tried
 
 
 class RollingCache:
@@ -52,7 +52,7 @@ class RollingCache:
         self._heads = (mesh.groups(config.num_query_groups), config.kv_channels)
         self._work_tokens = work * chunk_tokens
         self.on_host = on_host
-        self.lanes = Lanes(device, beside=mesh.size == 1)  # several cards were not tried with it
+        self.lanes = Lanes(device, beside=mesh.size == 1 or tried("lanes"))
         kept_shape = (self._layers, 2, kept * chunk_tokens, *self._heads)
         if on_host:
             self._kept = host_buffer(kept_shape, dtype, device)
@@ -196,8 +196,8 @@ class WindowAttention(KeyRoom):
         lengths = [last - first for first, last in ranges]
         self.longest_first = sorted(range(len(ranges)), key=lambda i: -lengths[i])
         self.beginning: dict[int, list[int]] = {}
-        for index, (begin, _) in enumerate(ranges):
-            self.beginning.setdefault(begin, []).append(index)
+        for index in self.longest_first:
+            self.beginning.setdefault(ranges[index][0], []).append(index)
         oldest = min(first, *(oldest for oldest, _ in ranges))
         cache.begin(oldest, first, first + len(ranges))
 
@@ -212,10 +212,20 @@ class WindowAttention(KeyRoom):
         cache, mesh, given = self.cache, self.cache.mesh, q
         if len(q) > 1:
             return self._each(layer, q, k, v)
-        cache.arrive(layer)
+        chunks, tokens = len(self.ranges), cache.chunk_tokens
+        by_chunk = mesh.size > 1 and mesh.by_chunk(chunks, tokens)
+        coming: dict[int, Arriving] = {}
         if mesh.size > 1:
-            rooms = cache.read(layer, self.first, self.first + len(self.ranges))
-            q, _, _ = mesh.to_heads(q, k, v, cache.chunk_tokens, *(room[0] for room in rooms))
+            k_room, v_room = cache.read(layer, self.first, self.first + chunks)
+            order = self.longest_first if by_chunk else []
+            (q, _, _), keys, coming = mesh.to_heads(q, k, v, tokens, k_room[0], v_room[0], order)
+            cache.arrive(layer)
+            keys.wait()
+            del keys
+            if by_chunk and layer == 0:  # with these queries kernels may be chosen
+                coming.pop(order[0]).wait()
+        else:
+            cache.arrive(layer)
         if self.keeps_first:
             cache.keep(layer, self.first)
         queries = q.split(cache.chunk_tokens, dim=1)
@@ -226,22 +236,31 @@ class WindowAttention(KeyRoom):
             counts = [(last - first) * cache.chunk_tokens for last in lasts]
             theirs = [queries[index] for index in which]
             prepared |= zip(which, prepare(self.attention, theirs, k, v, counts), strict=True)
+        going: list[Arriving] = []
         if len(prepared) == 1:
             q = prepared[0]()
         else:
+            targets = given.split(given.shape[1] // chunks, dim=1)
             with cache.lanes.opened() as lanes:
                 # The last one has nothing beside it: it is to be short.
                 for lane, index in enumerate(self.longest_first):
                     own = queries[index]
                     with lanes[lane % 2]:
+                        if index in coming:
+                            coming[index].wait()
                         result = prepared[index]()
                         if result is not own:
                             own.copy_(result)
+                        if by_chunk:
+                            going.append(mesh.to_tokens(own, tokens, targets[index], True))
         cache.release(layer)
-        if mesh.size > 1:
-            mesh.to_tokens(q, cache.chunk_tokens, given)
-            return given
-        return q
+        if mesh.size == 1:
+            return q
+        if not by_chunk:
+            going.append(mesh.to_tokens(q, tokens, given))
+        for chunk in going:
+            chunk.wait()
+        return given
 
     def _each(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """The same of a batch, one video after the other: as it is seen alone."""
@@ -266,5 +285,7 @@ def attend_alone(
     del layer
     if mesh.size == 1:
         return attention(q, k, v)
-    mesh.to_tokens(attention(*mesh.to_heads(q, k, v, tokens)), tokens, q)
+    heads, arriving, _ = mesh.to_heads(q, k, v, tokens)
+    arriving.wait()
+    mesh.to_tokens(attention(*heads), tokens, q).wait()
     return q

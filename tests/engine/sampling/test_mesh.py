@@ -18,6 +18,7 @@ from torch import Tensor
 from magi_engine.config.sizes import most_ranks
 from magi_engine.config.vae import Tile, VaeConfig
 from magi_engine.model.vae import ViTVAE
+from magi_engine.ops import mesh as mesh_of_several
 from magi_engine.ops.attention import Attention, attention
 from magi_engine.ops.mesh import ALONE, Mesh, join, leave, shares_of
 from magi_engine.runtime.replay import replay_case
@@ -82,6 +83,12 @@ def replay(goldens: Path, folder: Path, rank: int, size: int) -> None:
         Memory.step_down = lambda _: True  # type: ignore[method-assign]
         short = Short(attention, call=70 if rank else 9)
         make(SHORT, f"{SHORT}, short of memory", short)
+        assert short.left < 0
+        os.environ["MAGI_MESH"] = "wide,pipe"
+        mesh_of_several._LARGE_CHUNK = 1
+        make("t2v_window2_square", "t2v_window2_square, chunk by chunk")
+        short = Short(attention, call=70 if rank else 9)
+        make(SHORT, f"{SHORT}, short of memory, chunk by chunk", short)
         assert short.left < 0
     leave()
 
