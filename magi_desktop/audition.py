@@ -7,16 +7,17 @@ from PySide6.QtGui import QIcon, QKeySequence, QPixmap, QShortcut, QUndoStack
 from PySide6.QtWidgets import QAbstractItemView, QListView, QListWidget, QListWidgetItem, QWidget
 
 from magi_desktop import background
+from magi_desktop.deletion_notice import DeletionNotice
 from magi_desktop.player.thumbnails import shrink
 from magi_desktop.player.video_file import BlockReader, VideoFile
-from magi_desktop.state.library import Deletion, Library, LibraryItem
+from magi_desktop.state.library import Library, LibraryItem
 from magi_desktop.state.queue import JobQueue, QueueState
 from magi_desktop.theme import tokens as t
 from magi_desktop.widgets.controls import name_control, push_button, text_label
 from magi_desktop.widgets.empty_state import EmptyState
 from magi_desktop.widgets.fitting import Sheet
 from magi_desktop.widgets.layout import SHEET_MARGINS, STRETCH, hbox, vbox
-from magi_desktop.widgets.notice_bar import UNDO, UNDO_MS, NoticeBar
+from magi_desktop.widgets.notice_bar import UNDO, NoticeBar
 
 _PICTURE = QSize(128, 128)
 _CELL = _PICTURE + QSize(t.SPACE_4, t.SPACE_5 + t.SPACE_1)
@@ -97,7 +98,7 @@ class AuditionDialog(Sheet):
         self._timer.timeout.connect(self._next_frame)
         self._timer.start()
         undo.indexChanged.connect(self._follow_undo)
-        library.deleted.connect(self._say_deleted)
+        DeletionNotice(library, self.notice, self._take_back)
         library.failed.connect(self.notice.say_error)
         library.changed.connect(self._follow)
         queue.changed.connect(self._follow)
@@ -134,14 +135,6 @@ class AuditionDialog(Sheet):
     def _follow_undo(self, index: int) -> None:
         self._last = max(self._last, index)
         self.notice.withdraw(UNDO)
-
-    @Slot(object)
-    def _say_deleted(self, deletion: Deletion) -> None:
-        text = self.tr("%n video(s) deleted.", None, len(deletion.gone))
-        if deletion.undoable:
-            self.notice.offer_undo(text, self._take_back)
-        else:
-            self.notice.say(text, for_ms=UNDO_MS)
 
     @Slot()
     def _enable(self) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from magi_desktop.paths import Places
 from magi_engine.config.added import user_models_file
-from magi_engine.config.places import default_cache_dir, default_log_dir
+from magi_engine.config.places import default_cache_dir, default_jobs_dir, default_log_dir
 
 
 class Belonging(Enum):
@@ -39,7 +39,7 @@ def belongings(places: Places, models: Path, videos: Path) -> dict[Belonging, tu
         videos: the folder of videos, likewise.
     """
     return {
-        Belonging.VIDEOS: (videos,),
+        Belonging.VIDEOS: (videos, default_jobs_dir()),
         Belonging.MODELS: (models,),
         Belonging.SETTINGS: (places.config, user_models_file()),
         Belonging.LIBRARY: (places.data,),

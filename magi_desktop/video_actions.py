@@ -12,9 +12,10 @@ from PySide6.QtGui import QAction, QGuiApplication, QImage, QKeySequence
 from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
 from magi_desktop import background, shell
+from magi_desktop.deletion_notice import DeletionNotice
 from magi_desktop.exporting import FORMATS, ExportJob, gif_bytes
 from magi_desktop.panels.export_bar import ExportBar
-from magi_desktop.state.library import Deletion, Library, LibraryItem
+from magi_desktop.state.library import Library, LibraryItem
 from magi_desktop.state.model_words import size_text
 from magi_desktop.theme.icons import bind_icon
 from magi_desktop.thumbnails import first_picture, to_image
@@ -29,8 +30,6 @@ logger = logging.getLogger(__name__)
 
 VARIATIONS = 4
 """How many more videos are made of one at once."""
-
-"""Room for a name as the program gives it: the prompt's beginning and the seed."""
 
 Items = Sequence[LibraryItem]
 
@@ -64,7 +63,7 @@ class VideoCommands(QObject):
         super().__init__(window)
         self._library, self._notice, self._window = library, notice, window
         self.exports = exports
-        library.deleted.connect(self._say_deleted)
+        DeletionNotice(library, notice, self.undo_wanted.emit)
         library.failed.connect(notice.say_error)
         exports.finished.connect(self._say_exported)
         exports.failed.connect(notice.say_error)
@@ -217,17 +216,6 @@ class VideoCommands(QObject):
         except MagiError as error:
             self._notice.say_error(error)
             return None
-
-    @Slot(object)
-    def _say_deleted(self, deletion: Deletion) -> None:
-        text = self.tr("%n video(s) deleted.", "", len(deletion.gone))
-        families = {item.family for item, _ in deletion.gone}
-        if left := sum(item.family in families for item in self._library.items):
-            text += " " + self.tr("%n other take(s) of the same video stay.", "", left)
-        if deletion.undoable:
-            self._notice.offer_undo(text, self.undo_wanted.emit)
-        else:
-            self._notice.say(text, for_ms=UNDO_MS)
 
     @Slot(list)
     def _say_exported(self, made: list[Path]) -> None:

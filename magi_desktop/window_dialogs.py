@@ -229,7 +229,7 @@ class WindowDialogs(QObject):
 
     @Slot(str)
     def use_model(self, name: str) -> None:
-        self._workshop.draft.set(model=name, config_path=None)
+        self._workshop.draft.choose_model(name)
 
     @Slot(str)
     def download(self, name: str) -> None:

@@ -21,7 +21,8 @@ class Message:
     """A text with its values; made of plain data only, so that it crosses to any process.
 
     Args:
-        text: in English, with ``{name}`` for each value; ``{name:bytes}`` for a number of bytes.
+        text: in English, with ``{name}`` for each value; ``{name:bytes}`` for a number of bytes,
+            ``{name:chunk|chunks}`` for a number and what it counts.
         values: numbers, texts, other messages, and sequences of these, which are listed with
             commas. Anything else goes in as its ``str``.
     """
@@ -92,13 +93,21 @@ def size_words(size_bytes: float) -> str:
     return f"{max(size_bytes / 1e6, 0.1):.1f} MB"
 
 
+def counted(number: int, words: str) -> str:
+    """``1 chunk`` and ``2 chunks`` of ``chunk|chunks``."""
+    one, several = words.split("|")
+    return f"{number} {one if number == 1 else several}"
+
+
 class _Formatter(string.Formatter):
-    """``str.format``, and ``{size:bytes}`` for a number of bytes."""
+    """``str.format``, with the fields of :class:`Message`."""
 
     def format_field(self, value: Any, format_spec: str) -> str:
-        if format_spec != "bytes":
-            return super().format_field(value, format_spec)
-        return size_words(value)
+        if format_spec == "bytes":
+            return size_words(value)
+        if "|" in format_spec:
+            return counted(value, format_spec)
+        return super().format_field(value, format_spec)
 
 
 _FORMATTER = _Formatter()

@@ -19,7 +19,7 @@ from magi_desktop.belongings import Belonging, belongings
 from magi_desktop.belongings import sizes as sizes_of
 from magi_desktop.paths import APP_NAME, Places
 from magi_engine.config.added import own_root
-from magi_engine.config.places import UNFINISHED_NAME, default_models_dir
+from magi_engine.config.places import UNFINISHED_NAME, default_jobs_dir, default_models_dir
 from magi_engine.config.registry import Registry
 from magi_engine.errors import MagiError
 from magi_engine.install.links import is_link
@@ -107,14 +107,15 @@ class Remains:
         return path.parent.resolve().is_relative_to(self.models_dir.resolve())
 
     def videos(self) -> list[Path]:
-        """The videos the library knows that are still there."""
+        """The videos the library knows that are still there, and those made for other machines."""
         address = f"{self.places.database.absolute().as_uri()}?mode=ro"
         try:
             with contextlib.closing(sqlite3.connect(address, uri=True)) as database:
                 rows = database.execute("SELECT path FROM library ORDER BY path").fetchall()
         except sqlite3.Error:  # none was ever made, or it is damaged: then they all stay
-            return []
-        return [path for (name,) in rows if (path := Path(name)).exists()]
+            rows = []
+        known = [path for (name,) in rows if (path := Path(name)).exists()]
+        return [*known, *sorted(default_jobs_dir().glob("*"))]
 
     def size_bytes(self, kind: Belonging) -> int:
         """What models or videos take up."""

@@ -86,7 +86,7 @@ class Walk:
         )
         wait_for(lambda: "i2v" in self._drafted(), "the window to take the picture", 120)
         self._picture("picture")
-        self._write("it starts to spin")
+        self._write("the red circle moves to the left")
         self._press("ctrl+Return")
         wait_for(lambda: self._finished() > before, "a video from a picture", _VIDEO_S)
         self._picture("picture-video")

@@ -88,12 +88,14 @@ class DetailsDialog(Sheet):
         length = length_text(item.duration_s)
         if not item.complete:
             length = self.tr("{}, stopped early").format(length)
+        steps = _steps(request)
+        quality = "?" if steps is None else self.tr("%n step(s)", None, steps)
         facts += [
             (self.tr("Seed"), str(request.seed)),
             (self.tr("Model"), _title(request.model)),
             (self.tr("Size"), size_text(item.width, item.height)),
             (self.tr("Length"), length),
-            (self.tr("Quality"), self.tr("{} steps").format(_steps(request))),
+            (self.tr("Quality"), quality),
             (self.tr("Made"), date_text(item.created)),
         ]
         if item.took_s is not None:
@@ -121,12 +123,13 @@ def _title(model: str) -> str:
         return model
 
 
-def _steps(request: GenerationRequest) -> int | str:
+def _steps(request: GenerationRequest) -> int | None:
+    """None: not known."""
     if request.sampling.num_steps is not None:
         return request.sampling.num_steps
     if names_another_computer(request):
-        return "?"
+        return None
     try:
         return configuration(request.model, request.config_path)[1].runtime_config.num_steps
     except MagiError:
-        return "?"
+        return None

@@ -253,7 +253,7 @@ class ModelsDialog(Sheet):
 
     @Slot(str)
     def _use(self, name: str) -> None:
-        self._draft.set(model=name, config_path=None)
+        self._draft.choose_model(name)
 
     @Slot(object, str)
     def _say_done(self, task: Task, sentence: str) -> None:

@@ -153,7 +153,7 @@ class _Computer(QFrame):
             gpu = self.tr("{0}, {1}").format(gpu, size_text(facts.vram_total_bytes))
         if len(facts.cards) > 1:
             gpu = self.tr("{0}; the faster one of {1}").format(gpu, len(facts.cards))
-        processor = self.tr("{0}, {1} cores").format(facts.processor, facts.cores)
+        processor = self.tr("{}, %n core(s)", None, facts.cores).format(facts.processor)
         free = self.tr("{} free").format(size_text(facts.disk_free_bytes))
         values = (gpu, processor, size_text(facts.ram_total_bytes), free)
         if not self._values:

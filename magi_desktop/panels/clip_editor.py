@@ -264,8 +264,8 @@ class ClipEditor(QWidget):
 
     def _planned(self, found: tuple[ClipPlan, QImage]) -> None:
         plan, junction = found
-        count = self.tr("{frames} frames at {fps} fps").format(
-            frames=plan.frames, fps=f"{float(plan.fps):g}"
+        count = self.tr("%n frame(s) at {fps} fps", None, plan.frames).format(
+            fps=f"{float(plan.fps):g}"
         )
         length = f"{float(Fraction(plan.frames) / plan.fps):.1f}"
         if self.part.kind is ClipPartKind.END:

@@ -119,7 +119,7 @@ class ModelRow(Field):
 
     @Slot()
     def reset(self) -> None:
-        self.draft.set(model=self._default.name, config_path=None)
+        self.draft.choose_model(self._default.name)
 
     @Slot()
     def refresh(self) -> None:
@@ -192,4 +192,4 @@ class ModelRow(Field):
     def _chosen(self, index: int) -> None:
         name = self.combo.itemData(index)
         if name != self.draft.settings.config_path:
-            self.draft.set(model=name, config_path=None)
+            self.draft.choose_model(name)

@@ -72,7 +72,7 @@ class PreflightLine(QWidget):
                 self._buttons.addWidget(self.advice_buttons[-1])
         set_role(self.label, role or "caption")
         # The button above stays where it is while the figures come and go.
-        line = self.tr("{seconds} s, {frames} frames") + _SEPARATOR
+        line = self.tr("{} s, %n frame(s)", None, 1) + _SEPARATOR
         usual = "\n".join([_in_one_line(line)] * _LINES)
         self.label.ensurePolished()  # else it is measured in another size of type
         least = self.label.fontMetrics().size(0, usual).height()
@@ -112,9 +112,7 @@ class PreflightLine(QWidget):
         frames = plan.length.num_frames
         if plan.num_chunks is None or frames is None:
             return self.tr("until you stop it")
-        return self.tr("{seconds} s, {frames} frames").format(
-            seconds=figure(frames / plan.fps), frames=frames
-        )
+        return self.tr("{} s, %n frame(s)", None, frames).format(figure(frames / plan.fps))
 
     def _time(self, plan: JobPlan) -> str:
         """How long it takes, and how much that is worth."""
@@ -158,6 +156,8 @@ class PreflightLine(QWidget):
         frames = values.pop("num_frames", None)
         if frames is not None and plan is not None and not isinstance(plan, MagiError):
             values["seconds"] = frames / plan.fps
+        if "model" in values:
+            self._draft.choose_model(values.pop("model"))
         self._draft.set(**values)
 
 

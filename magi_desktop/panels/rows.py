@@ -183,13 +183,15 @@ class QualityRow(Field):
                 self.slider.setValue(self._legal.index(nearest(self._legal, steps)))
         self.slider.setEnabled(bool(self._legal))
         word = self._word(steps)
-        self.value.setText(self.tr("{0} · {1} steps").format(word, steps))
+        self.value.setText(self.tr("{} · %n step(s)", None, steps).format(word))
         self.slider.setAccessibleDescription(self.value.text())
         if self._moved_from in (None, steps):
             self.say("")
         else:
-            text = self.tr("Moved from {0} to {1} steps, which fit the seconds worked on at once.")
-            self.say(text.format(self._moved_from, steps))
+            text = self.tr(
+                "Moved from {} to %n step(s), which fit the seconds worked on at once.", None, steps
+            )
+            self.say(text.format(self._moved_from))
 
     @Slot()
     def reset(self) -> None:

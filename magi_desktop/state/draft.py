@@ -123,10 +123,12 @@ class Draft(QObject):
     Signals:
         changed: name of what changed: ``mode``, ``prompt``, ``reference``, ``plan``, a field of
             ``GenerationSettings``, or last of all ``base``: another video is composed.
+        model_left: what gives back the settings that were there before the user chose a model.
     """
 
     changed = Signal(str)
     mode_changed = Signal(object)
+    model_left = Signal(object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -206,7 +208,8 @@ class Draft(QObject):
             self.changed.emit("reference")
 
     def set(self, **values: Any) -> None:
-        """Change fields of the settings. Another model brings its own size and defaults.
+        """Change fields of the settings. Another model brings its own defaults; a size that was
+        chosen stays, unless one of the two models knows one size only.
 
         Raises:
             ModelNotFoundError, ConfigError: there is no such model or configuration; nothing has
@@ -217,15 +220,21 @@ class Draft(QObject):
             values = {"config_path": None, **values}
         settings = dataclasses.replace(previous, **values)
         if {"model", "config_path"} & values.keys():
-            own = self._own_defaults(settings)
-            try:
-                moved = self._own_defaults(previous) != own
-            except MagiError:  # the model of before is gone by now
-                moved = True
-            if moved:
+            own, before = self._own_defaults(settings), None
+            with contextlib.suppress(MagiError):  # the model of before may be gone by now
+                before = self._own_defaults(previous)
+            if before != own:
                 self._base = None
-                settings = _moved_to(own, previous, values)
+                size = {} if before is None else _chosen_size(own, before, previous)
+                settings = _moved_to(own, previous, {**size, **values})
         self._take_settings(settings)
+
+    def choose_model(self, name: str) -> None:
+        """Go over to a model, as the user wants, with a way back."""
+        before, go_back = self.settings, self.settings_back()
+        self.set(model=name, config_path=None)
+        if self.settings != before:
+            self.model_left.emit(go_back)
 
     def _take_settings(self, settings: GenerationSettings) -> None:
         previous, self.settings = self.settings, settings
@@ -310,7 +319,7 @@ class Draft(QObject):
         """What brings back all of it as it is now; what is ``awaited`` then, is to be read."""
         mode, prompt, later_prompts = self.mode, self.prompt, self.later_prompts
         references, awaited = dict(self._references), dict(self.awaited)
-        settings, base = self.settings, self._base
+        settings_back = self.settings_back()
 
         def go_back() -> None:
             self._references, self.awaited = dict(references), dict(awaited)
@@ -318,21 +327,25 @@ class Draft(QObject):
             self.changed.emit("reference")
             self.set_prompt(prompt)
             self.set_later_prompts(later_prompts)
-            self._take_settings(settings)
-            self._base = base
+            settings_back()
             self.changed.emit("base")
+
+        return go_back
+
+    def settings_back(self) -> Callable[[], None]:
+        """What brings back the settings as they are now."""
+        settings, base = self.settings, self._base
+
+        def go_back() -> None:
+            self._base = base
+            self._take_settings(settings)
 
         return go_back
 
     @property
     def limits(self) -> Message:
         """What the chosen model cannot do where that is much; empty for the others."""
-        if self.settings.config_path is not None:
-            return NOTHING
-        try:
-            return Registry.load().find(self.settings.model).limits
-        except ModelNotFoundError:
-            return NOTHING
+        return _limits(self.settings)
 
     @property
     def kept(self) -> tuple[str, ...]:
@@ -416,6 +429,24 @@ def _moved_to(
     names = ("seconds", "seed", "seed_locked", "special_tokens", "file_format", "crf")
     kept = {name: getattr(previous, name) for name in names}
     return dataclasses.replace(own, **{**kept, **values})
+
+
+def _chosen_size(
+    own: GenerationSettings, before: GenerationSettings, previous: GenerationSettings
+) -> dict[str, int]:
+    """The size to keep of ``previous`` where a model with the defaults ``before`` gives way."""
+    size, usual, theirs = ((of.width, of.height) for of in (previous, before, own))
+    fits = usual == theirs or not (_limits(before) or _limits(own))  # these know one size only
+    return {"width": size[0], "height": size[1]} if size != usual and fits else {}
+
+
+def _limits(settings: GenerationSettings) -> Message:
+    if settings.config_path is not None:
+        return NOTHING
+    try:
+        return Registry.load().find(settings.model).limits
+    except ModelNotFoundError:
+        return NOTHING
 
 
 def settings_request(settings: GenerationSettings) -> GenerationRequest:

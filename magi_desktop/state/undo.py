@@ -59,6 +59,7 @@ class Undo(QUndoStack):
         self.setUndoLimit(_MOST_STEPS)
         self._library, self._queue, self._controller = library, queue, controller
         self._draft = draft
+        draft.model_left.connect(self._model_left)
         library.deleted.connect(self._deleted)
         queue.removed.connect(self._removed)
 
@@ -88,6 +89,16 @@ class Undo(QUndoStack):
             self.draft_changed.emit()
 
         self.push(_DraftStep(self.tr("composing another video"), swap, swap))
+
+    @Slot(object)
+    def _model_left(self, go_back: Callable[[], None]) -> None:
+        def swap() -> None:
+            nonlocal go_back
+            there = self._draft.settings_back()
+            go_back()
+            go_back = there
+
+        self.push(_DraftStep(self.tr("choosing another model"), swap, swap))
 
     def replaced(self, item: QueueItem) -> None:
         """Something else is asked for in a queued video's place."""

@@ -6,7 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from magi_engine.messages import in_sequence
+from magi_engine.messages import counted, in_sequence
 from magi_engine.runtime.job.events import (
     AttentionQuantised,
     Cancelled,
@@ -77,9 +77,11 @@ def closing_text(event: Finished | Cancelled) -> str:
     """What a finished or stopped generation left behind."""
     if isinstance(event, Finished):
         where = f"Saved {event.path}" if event.path else "Done"
-        return f"{where} ({event.frames} frames in {duration_text(event.elapsed_s)})."
+        frames = counted(event.frames, "frame|frames")
+        return f"{where} ({frames} in {duration_text(event.elapsed_s)})."
     if event.path:
-        return f"Stopped. The {event.frames} frames finished so far are in {event.path}."
+        frames = counted(event.frames, "frame finished so far is|frames finished so far are")
+        return f"Stopped. The {frames} in {event.path}."
     return "Stopped before the first chunk was finished; there is nothing to keep."
 
 
@@ -166,13 +168,13 @@ class PlainDisplay:
 
     def _chunk_line(self, event: ChunkReady) -> str:
         progress = self._progress
-        frames = event.first_frame + len(event.frames)
+        frames = counted(event.first_frame + len(event.frames), "frame|frames")
         if progress is None:
-            return f"Chunk {event.index + 1} is ready, {frames} frames."
+            return f"Chunk {event.index + 1} is ready, {frames}."
         of = f" of {progress.num_chunks}" if progress.num_chunks else ""
         left = "" if progress.eta_s is None else f", about {duration_text(progress.eta_s)} left"
         pace = f"{progress.frames_per_second:.1f} frames/s"
-        return f"Chunk {event.index + 1}{of} is ready, {frames} frames, {pace}{left}."
+        return f"Chunk {event.index + 1}{of} is ready, {frames}, {pace}{left}."
 
 
 class LiveDisplay:
@@ -236,8 +238,9 @@ class LiveDisplay:
 
 def _share_text(progress: Progress) -> str:
     if progress.fraction is None or progress.num_chunks is None:
-        return f"{progress.chunks_done} chunks"
-    return f"{progress.fraction:.0%} · {progress.chunks_done} of {progress.num_chunks} chunks"
+        return counted(progress.chunks_done, "chunk|chunks")
+    chunks = counted(progress.num_chunks, "chunk|chunks")
+    return f"{progress.fraction:.0%} · {progress.chunks_done} of {chunks}"
 
 
 def _pace_text(progress: Progress) -> str:

@@ -49,10 +49,10 @@ _COMMANDS = (
 _EXAMPLES = """\
 examples:
   magi demo
-  magi generate --prompt "a red ball bounces off the walls" --seconds 4 -o ball.mp4
+  magi generate --prompt "a large blue circle moves up on a white background" -o circle.mp4
   magi audition --prompt "a red ball bounces off the walls" --count 9 -o balls
-  magi generate --image photo.jpg --prompt "it starts to spin"
-  magi generate --video clip.mp4 --prompt "it goes on to the right" --prepend-source
+  magi generate --image boat.jpg --prompt "the boat drifts slowly to the left" -o boat.mp4
+  magi generate --video circle.mp4 --prompt "the blue circle moves right" --prepend-source
 """
 
 

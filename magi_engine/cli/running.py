@@ -16,6 +16,7 @@ from typing import cast
 from magi_engine.cli.display import Display, choose_display
 from magi_engine.cli.engines import engine_of
 from magi_engine.cli.exit_codes import CANCELLED, DONE
+from magi_engine.messages import counted
 from magi_engine.runtime.job.events import Cancelled, Event, Failed
 from magi_engine.runtime.process.control import Cancel
 from magi_engine.runtime.request.batch import with_along
@@ -71,7 +72,8 @@ def _exit_code(last: Event) -> int:
     """Exit code of a job that ended so; its error is raised, for the one place that shows them."""
     if isinstance(last, Failed):
         if last.path is not None:
-            print(f"The {last.frames} frames made so far are in {last.path}.", file=sys.stderr)
+            frames = counted(last.frames, "frame made so far is|frames made so far are")
+            print(f"The {frames} in {last.path}.", file=sys.stderr)
         raise last.error
     return CANCELLED if isinstance(last, Cancelled) else DONE
 

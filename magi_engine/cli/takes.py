@@ -8,7 +8,7 @@ from collections.abc import Callable
 from magi_engine.cli.exit_codes import DONE
 from magi_engine.config.places import default_takes_dir
 from magi_engine.errors import InvalidRequestError, MagiError
-from magi_engine.messages import Message
+from magi_engine.messages import Message, counted
 from magi_engine.runtime.request.request import GenerationRequest
 from magi_engine.takes.store import Take, TakeStore
 
@@ -71,7 +71,7 @@ def _show(args: argparse.Namespace) -> int:
     take = _store().find(args.take)
     request = GenerationRequest.from_json(take.about.request)
     rows = [
-        ("length", f"{_length(take)}, {take.chunks} chunks"),
+        ("length", f"{_length(take)}, {counted(take.chunks, 'chunk|chunks')}"),
         ("size", Message("{size:bytes}", size=take.size_bytes)),
         ("pinned", "yes" if take.pinned else "no"),
         ("model", request.model),

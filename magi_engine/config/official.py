@@ -82,7 +82,8 @@ class ModelConfig:
             num_query_groups=(
                 heads % groups == 0,
                 Message(
-                    "is {value}, which does not divide the {heads} attention heads", heads=heads
+                    "is {value}, which does not divide the {heads:head|heads} of attention",
+                    heads=heads,
                 ),
             ),
             kv_channels=(
@@ -156,7 +157,7 @@ class RuntimeConfig:
     def __post_init__(self) -> None:
         _check_numbers(self, "runtime_config")
         wanted = len(self.cfg_t_range)
-        length = Message("has {count} values, but cfg_t_range has {wanted}", wanted=wanted)
+        length = Message("has {count:value|values}, but cfg_t_range has {wanted}", wanted=wanted)
         _check(
             self,
             "runtime_config",

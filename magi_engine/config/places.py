@@ -8,6 +8,8 @@ from pathlib import Path
 
 FOLDER = "magi-desktop"
 """What the user's folders are called, the window's too."""
+SERVED = "jobs"
+"""The folder of videos in one of ``magi serve``."""
 UNFINISHED_NAME = re.compile(r".+\.[0-9a-f]{16}\.part")
 """What a file is called that is being downloaded into a folder of models."""
 
@@ -25,6 +27,11 @@ def default_takes_dir() -> Path:
 def default_serve_dir() -> Path:
     """Where ``magi serve`` keeps what it makes for other machines."""
     return _folder("user_data_path") / "serve"
+
+
+def default_jobs_dir() -> Path:
+    """Where those videos are there, in a folder each."""
+    return default_serve_dir() / SERVED
 
 
 def default_remote_dir() -> Path:

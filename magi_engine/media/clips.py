@@ -168,7 +168,7 @@ def plan_clip(path: str | Path, fps: float | Fraction, part: ClipPart | None = N
     count = len(times) - len(times) % FRAME_GROUP
     if count == 0:
         raise MediaReadError(
-            "{name} has only {frames} frames at {rate:g} frames/s in this part.",
+            "{name} has only {frames:frame|frames} at {rate:g} frames/s in this part.",
             "A video can start from {least} frames or more: choose a longer part or clip.",
             name=path.name,
             frames=len(times),

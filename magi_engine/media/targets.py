@@ -28,12 +28,12 @@ from magi_engine.late import psutil
 VIDEO_SUFFIXES = frozenset({".mp4", ".webm", ".gif", ".webp"})
 _PART = re.compile(
     r"^\.(?P<name>.+)\.part-(?P<pid>\d+|remote)(-(?P<start>\d+))?(-on(?P<machine>[0-9a-f]{8}))?"
-    r"-[0-9a-f]{8}(?P<suffix>\.\w+)?$"
+    r"(-in(?P<numbering>[0-9a-f]{8}))?-[0-9a-f]{8}(?P<suffix>\.\w+)?$"
 )
 _REMOTE_S = 7 * 24 * 3600.0
 """A video of or by another machine that has not grown for so long does not grow any more."""
 _LONGEST_NAME = 255
-_LONGEST_KEPT = 190
+_LONGEST_KEPT = 174
 """Bytes of file names: what file systems allow, and what stays of it in a part's name."""
 _NO_SPACE = DISK_FULL | {errno.EFBIG}
 
@@ -97,6 +97,8 @@ def part_path(target: Path, suffix: str) -> Path:
     start = _start_of(pid)
     writer = f"{pid}-{start}" if start else str(pid)
     writer = f"{writer}-on{_machine()}"
+    if (numbering := _numbering()) is not None:
+        writer = f"{writer}-in{numbering}"
     name = f".{_kept_name(target.name)}.part-{writer}-{secrets.token_hex(4)}{suffix}"
     return target.with_name(name)
 
@@ -107,7 +109,7 @@ def remote_part(target: Path, job: str, suffix: str) -> Path:
     Args:
         job: tells it from others of that target.
     """
-    name = f".{_kept_name(target.name)}.part-remote-{zlib.crc32(job.encode()):08x}{suffix}"
+    name = f".{_kept_name(target.name)}.part-remote-{_checksum(job)}{suffix}"
     return target.with_name(name)
 
 
@@ -187,7 +189,8 @@ def _is_orphan(part: Path) -> bool:
     match = _PART.match(part.name)
     if match is None:
         return False
-    if match["pid"] == "remote" or match["machine"] not in (None, _machine()):
+    here = match["machine"] in (None, _machine()) or match["numbering"] == (_numbering() or "")
+    if match["pid"] == "remote" or not here:
         return time.time() - part.stat().st_mtime > _REMOTE_S
     start = _start_of(int(match["pid"]))
     # After a restart, and soon in a container, another program has the number of the writer.
@@ -195,7 +198,23 @@ def _is_orphan(part: Path) -> bool:
 
 
 def _machine() -> str:
-    return f"{zlib.crc32(os.fsencode(socket.gethostname())):08x}"
+    return _checksum(socket.gethostname())
+
+
+def _numbering() -> str | None:
+    """What tells the processes that are numbered with this one from those of other containers and
+    machines, and of this one after a restart; None: the system does not say it.
+
+    A machine that is called another name since, as a laptop in another network, is known by it."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8")
+        return _checksum(boot + os.readlink("/proc/self/ns/pid"))
+    except OSError:
+        return None
+
+
+def _checksum(text: str) -> str:
+    return f"{zlib.crc32(os.fsencode(text)):08x}"
 
 
 def _start_of(pid: int) -> str | None:

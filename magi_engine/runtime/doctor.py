@@ -22,6 +22,7 @@ from magi_engine.config.registry import Registry
 from magi_engine.errors import MagiError
 from magi_engine.media.growing import GrowingWriter
 from magi_engine.media.output import open_writer
+from magi_engine.messages import counted
 from magi_engine.ops.backends import Timing, fused_kernels
 from magi_engine.ops.fp8 import E4M3, fp8_matmul, has_fp8_matmul
 from magi_engine.runtime.machine.devices import choose_device, usable_devices
@@ -102,10 +103,9 @@ def _versions() -> Iterator[Finding]:
 
 def _devices(cache_dir: Path) -> Iterator[Finding]:
     topic = "Devices"
-    cores = psutil.cpu_count(logical=False) or os.cpu_count()
-    yield Finding(
-        topic, "cpu", True, f"{processor_name()}, {cores} cores, {torch.get_num_threads()} threads"
-    )
+    cores = counted(psutil.cpu_count(logical=False) or os.cpu_count() or 1, "core|cores")
+    threads = counted(torch.get_num_threads(), "thread|threads")
+    yield Finding(topic, "cpu", True, f"{processor_name()}, {cores}, {threads}")
     for index in range(torch.cuda.device_count()):
         yield _cuda_device(topic, index)
     if not torch.cuda.is_available():
@@ -243,7 +243,8 @@ def _verdict(plan: JobPlan) -> str:
     if not plan.fits:
         return str(plan.problem)
     runtime = plan.config.runtime_config
-    size = f"{runtime.video_size_w}x{runtime.video_size_h}, {plan.num_steps} steps"
+    steps = counted(plan.num_steps, "step|steps")
+    size = f"{runtime.video_size_w}x{runtime.video_size_h}, {steps}"
     needed = plan.ram_bytes if plan.vram_bytes is None else plan.vram_bytes
     length_s = (plan.length.num_frames or 0) / plan.fps
     time = f"roughly {plan.times.all_s / 60:.1f} min for {length_s:g} s of video"

@@ -19,6 +19,7 @@ from magi_engine.model.special_tokens import DEFAULT_TOKENS, SpecialToken, Speci
 from magi_engine.ops.attention import Attention
 from magi_engine.ops.backends import EXACT, attention_for, fused_kernels
 from magi_engine.ops.mesh import ALONE, Mesh
+from magi_engine.runtime.request.validation import check_negative_tokens
 from magi_engine.sampling.events import ChunkDone
 from magi_engine.sampling.noise import GivenNoise
 from magi_engine.sampling.prompts import CaptionTrack
@@ -61,6 +62,10 @@ def replay_case(
     Returns:
         ``chunk.0``, ``chunk.1``, ...: emitted latents (1, 16, T, h, w), float32 on the CPU,
         numbered in order of emission.
+
+    Raises:
+        InvalidRequestError: ``negative_tokens`` would do nothing: the case is a distilled model's.
+        ConfigError, WeightsError: a file is not what it has to be.
     """
     try:
         data = read_json(case)
@@ -71,6 +76,7 @@ def replay_case(
     if not isinstance(data, dict) or "config" not in data:
         raise ConfigError("{case} is not a sampling case: it has no config.", case=case)
     config = MagiConfig.from_dict(data["config"], source=str(case))
+    check_negative_tokens(negative_tokens, config.engine_config)
     names = _special_tokens(data, case)
     if dtype is not None:
         model_config = dataclasses.replace(config.model_config, params_dtype=str(dtype))

@@ -192,8 +192,8 @@ class _Run:
         self.offset = self.prefix_frames // settings.chunk_width
         if num_chunks is not None and num_chunks <= self.offset:
             raise InvalidRequestError(
-                "{chunks} chunks leave nothing to generate after the {given} of the clip it "
-                "starts with.",
+                "{chunks:chunk leaves|chunks leave} nothing to generate after the {given} "
+                "of the clip it starts with.",
                 "Ask for a longer video.",
                 chunks=num_chunks,
                 given=self.offset,

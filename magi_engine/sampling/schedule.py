@@ -116,13 +116,13 @@ def check_steps(num_steps: int, window_size: int, kv_stages: int) -> None:
         below, above = above, next(legal)
     if above == num_steps:
         return
-    stages = Message("{count} stages of the window", count=window_size)
+    stages = Message("{count:stage|stages} of the window", count=window_size)
     if kv_stages > 1:
         stages = Message(
             "{stages} and the {ranges} of the KV range", stages=stages, ranges=kv_stages
         )
     raise InvalidRequestError(
-        "{steps} steps do not divide into the {stages}.",
+        "{steps:step does|steps do} not divide into the {stages}.",
         "Choose {choices} steps.",
         steps=num_steps,
         stages=stages,

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from magi_engine import atomic
+from magi_engine.config.places import SERVED
 from magi_engine.errors import MagiError
 from magi_engine.json_text import parse_json, read_fields
 from magi_engine.media.info import probe
@@ -49,7 +50,7 @@ from magi_engine.takes.store import Take, TakeStore
 
 logger = logging.getLogger(__name__)
 
-FOLDER = Path("jobs")
+FOLDER = Path(SERVED)
 """Below the server's folder, where it runs: so that the paths in the videos' metadata, and in the
 log, say nothing of the machine."""
 

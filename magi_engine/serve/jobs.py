@@ -176,7 +176,11 @@ class JobBook:
                 raise
             ahead = len(self._waiting()) + 1 - self._at_once
             if ahead > 0:
-                job.say(Notice(Message("{count} videos are made before this one.", count=ahead)))
+                job.say(
+                    Notice(
+                        Message("{count:video is|videos are} made before this one.", count=ahead)
+                    )
+                )
             self._jobs[job_id] = job
             self._pool.submit(self._make, job)
         if self._log_prompts:

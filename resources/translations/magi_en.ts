@@ -4,13 +4,6 @@
 <context>
     <name>AuditionDialog</name>
     <message numerus="yes">
-        <source>%n video(s) deleted.</source>
-        <translation>
-            <numerusform>%n video deleted.</numerusform>
-            <numerusform>%n videos deleted.</numerusform>
-        </translation>
-    </message>
-    <message numerus="yes">
         <source>%n more being made</source>
         <translation>
             <numerusform>%n more being made</numerusform>
@@ -22,6 +15,43 @@
         <translation>
             <numerusform>%n more waits: the queue is held.</numerusform>
             <numerusform>%n more wait: the queue is held.</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
+    <name>ClipEditor</name>
+    <message numerus="yes">
+        <source>%n frame(s) at {fps} fps</source>
+        <translation>
+            <numerusform>%n frame at {fps} fps</numerusform>
+            <numerusform>%n frames at {fps} fps</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
+    <name>DeletionNotice</name>
+    <message numerus="yes">
+        <source>%n video(s) deleted.</source>
+        <translation>
+            <numerusform>%n video deleted.</numerusform>
+            <numerusform>%n videos deleted.</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n other take(s) of the same video stay.</source>
+        <translation>
+            <numerusform>%n other take of the same video stays.</numerusform>
+            <numerusform>%n other takes of the same video stay.</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
+    <name>DetailsDialog</name>
+    <message numerus="yes">
+        <source>%n step(s)</source>
+        <translation>
+            <numerusform>%n step</numerusform>
+            <numerusform>%n steps</numerusform>
         </translation>
     </message>
 </context>
@@ -72,6 +102,33 @@
         <translation>
             <numerusform>%n prompt of a storyboard is in place of those before.</numerusform>
             <numerusform>%n prompts of a storyboard are in place of those before.</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
+    <name>PreflightLine</name>
+    <message numerus="yes">
+        <source>{} s, %n frame(s)</source>
+        <translation>
+            <numerusform>{} s, %n frame</numerusform>
+            <numerusform>{} s, %n frames</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
+    <name>QualityRow</name>
+    <message numerus="yes">
+        <source>{} · %n step(s)</source>
+        <translation>
+            <numerusform>{} · %n step</numerusform>
+            <numerusform>{} · %n steps</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>Moved from {} to %n step(s), which fit the seconds worked on at once.</source>
+        <translation>
+            <numerusform>Moved from {} to %n step, which fits the seconds worked on at once.</numerusform>
+            <numerusform>Moved from {} to %n steps, which fit the seconds worked on at once.</numerusform>
         </translation>
     </message>
 </context>
@@ -153,24 +210,20 @@
 <context>
     <name>VideoCommands</name>
     <message numerus="yes">
-        <source>%n video(s) deleted.</source>
-        <translation>
-            <numerusform>%n video deleted.</numerusform>
-            <numerusform>%n videos deleted.</numerusform>
-        </translation>
-    </message>
-    <message numerus="yes">
-        <source>%n other take(s) of the same video stay.</source>
-        <translation>
-            <numerusform>%n other take of the same video stays.</numerusform>
-            <numerusform>%n other takes of the same video stay.</numerusform>
-        </translation>
-    </message>
-    <message numerus="yes">
         <source>%n video(s) exported.</source>
         <translation>
             <numerusform>%n video exported.</numerusform>
             <numerusform>%n videos exported.</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
+    <name>_Computer</name>
+    <message numerus="yes">
+        <source>{}, %n core(s)</source>
+        <translation>
+            <numerusform>{}, %n core</numerusform>
+            <numerusform>{}, %n cores</numerusform>
         </translation>
     </message>
 </context>

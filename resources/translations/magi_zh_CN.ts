@@ -205,12 +205,6 @@
         <translation>继续哪一个？</translation>
     </message>
     <message numerus="yes">
-        <source>%n video(s) deleted.</source>
-        <translation>
-            <numerusform>已删除 %n 个视频。</numerusform>
-        </translation>
-    </message>
-    <message numerus="yes">
         <source>%n more being made</source>
         <translation>
             <numerusform>还有 %n 个正在生成</numerusform>
@@ -370,9 +364,11 @@
         <source>How much of the video is used, up to 5 s.</source>
         <translation>使用视频的多长一段，最多 5 秒。</translation>
     </message>
-    <message>
-        <source>{frames} frames at {fps} fps</source>
-        <translation>{frames} 帧，{fps} 帧/秒</translation>
+    <message numerus="yes">
+        <source>%n frame(s) at {fps} fps</source>
+        <translation>
+            <numerusform>%n 帧，{fps} 帧/秒</numerusform>
+        </translation>
     </message>
     <message>
         <source>Uses the last {length} s ({count}).</source>
@@ -414,6 +410,21 @@
     </message>
 </context>
 <context>
+    <name>DeletionNotice</name>
+    <message numerus="yes">
+        <source>%n video(s) deleted.</source>
+        <translation>
+            <numerusform>已删除 %n 个视频。</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n other take(s) of the same video stay.</source>
+        <translation>
+            <numerusform>同一视频的另外 %n 个版本仍保留。</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
     <name>DetailsDialog</name>
     <message>
         <source>Details</source>
@@ -451,6 +462,12 @@
         <source>{}, stopped early</source>
         <translation>{}，提前停止</translation>
     </message>
+    <message numerus="yes">
+        <source>%n step(s)</source>
+        <translation>
+            <numerusform>%n 步</numerusform>
+        </translation>
+    </message>
     <message>
         <source>Seed</source>
         <translation>种子</translation>
@@ -470,10 +487,6 @@
     <message>
         <source>Quality</source>
         <translation>质量</translation>
-    </message>
-    <message>
-        <source>{} steps</source>
-        <translation>{} 步</translation>
     </message>
     <message>
         <source>Made</source>
@@ -1810,6 +1823,10 @@
         <translation>视频不能覆盖自身。</translation>
     </message>
     <message>
+        <source>A video of {width} x {height} in {steps:step|steps}</source>
+        <translation>{width} x {height} 的视频，{steps} 步</translation>
+    </message>
+    <message>
         <source>A video without an end cannot look back without a limit.</source>
         <translation>没有结尾的视频不能无限回看。</translation>
     </message>
@@ -2018,7 +2035,7 @@
         <translation>配置文件不能用于另一台计算机。</translation>
     </message>
     <message>
-        <source>A distilled model has not learned {steps} steps, and may make noise of them; 8, 12, 16 and 32 look right.</source>
+        <source>A distilled model has not learned {steps:step|steps}, and may paint noise; 8, 12, 16 and 32 look right.</source>
         <translation>蒸馏模型没有学过 {steps} 步，可能只生成噪点；8、12、16 和 32 步效果正常。</translation>
     </message>
     <message>
@@ -2044,10 +2061,6 @@
     <message>
         <source>A video from another machine needs a file here.</source>
         <translation>来自另一台计算机的视频需要在这里有一个文件。</translation>
-    </message>
-    <message>
-        <source>A video of {width} x {height} in {steps} steps</source>
-        <translation>{width} x {height} 的视频，{steps} 步</translation>
     </message>
     <message>
         <source>A video of {width}x{height} cannot go on as one of another size.</source>
@@ -2628,10 +2641,6 @@
     <message>
         <source>Make the picture {width}x{height}.</source>
         <translation>把画面改为 {width}x{height}。</translation>
-    </message>
-    <message>
-        <source>Make {frames} frames.</source>
-        <translation>只生成 {frames} 帧。</translation>
     </message>
     <message>
         <source>Making a model to measure with</source>
@@ -3474,8 +3483,20 @@
         <translation>引擎数量始终不变：--idle 不起作用。</translation>
     </message>
     <message>
-        <source>There are {there} cards of one kind, not {wanted}.</source>
-        <translation>同型号的显卡有 {there} 张，而不是 {wanted} 张。</translation>
+        <source>{chunks:chunk leaves|chunks leave} nothing to generate after the {given} of the clip it starts with.</source>
+        <translation>{chunks} 个片段在开头素材的 {given} 个之后已没有可生成的内容。</translation>
+    </message>
+    <message>
+        <source>{count:card makes|cards make} this video: this model cannot be shared by {wanted}.</source>
+        <translation>此视频由 {count} 张显卡生成：此模型无法由 {wanted} 张分担。</translation>
+    </message>
+    <message>
+        <source>{count:stage|stages} of the window</source>
+        <translation>窗口的 {count} 个阶段</translation>
+    </message>
+    <message>
+        <source>{count:video is|videos are} made before this one.</source>
+        <translation>在此之前要先制作 {count} 个视频。</translation>
     </message>
     <message>
         <source>There is a model called {name} already.</source>
@@ -3604,6 +3625,10 @@
     <message>
         <source>This device was chosen by its name.</source>
         <translation>此设备是按名称指定的。</translation>
+    </message>
+    <message>
+        <source>This machine has {there:card|cards} of one kind, not {wanted}.</source>
+        <translation>这台计算机有 {there} 张同型号的显卡，而不是 {wanted} 张。</translation>
     </message>
     <message>
         <source>This mode starts from a video.</source>
@@ -3746,6 +3771,10 @@
         <translation>另一个进程的内存不足</translation>
     </message>
     <message>
+        <source>has {count:value|values}, but cfg_t_range has {wanted}</source>
+        <translation>有 {count} 个值，但 cfg_t_range 有 {wanted} 个</translation>
+    </message>
+    <message>
         <source>is {value}</source>
         <translation>为 {value}</translation>
     </message>
@@ -3762,6 +3791,10 @@
         <translation>为 {value}，但必须等于 in_channels（{wanted}）</translation>
     </message>
     <message>
+        <source>is {value}, which does not divide the {heads:head|heads} of attention</source>
+        <translation>为 {value}，不能整除 {heads} 个注意力头</translation>
+    </message>
+    <message>
         <source>the leading process has too little memory</source>
         <translation>主进程的内存不足</translation>
     </message>
@@ -3774,16 +3807,8 @@
         <translation>{address} 不是引擎的地址。</translation>
     </message>
     <message>
-        <source>{count} cards make this video: this model cannot be shared by {wanted}.</source>
-        <translation>此视频由 {count} 张显卡生成：此模型无法由 {wanted} 张分担。</translation>
-    </message>
-    <message>
         <source>{count} together would be slower.</source>
         <translation>{count} 张一起反而更慢。</translation>
-    </message>
-    <message>
-        <source>{count} videos are made before this one.</source>
-        <translation>在此之前要先制作 {count} 个视频。</translation>
     </message>
     <message>
         <source>{gpus} is not used: too old, or too new for the driver.</source>
@@ -3804,6 +3829,10 @@
     <message>
         <source>{name} has not come whole.</source>
         <translation>{name} 没有完整传来。</translation>
+    </message>
+    <message>
+        <source>{name} has only {frames:frame|frames} at {rate:g} frames/s in this part.</source>
+        <translation>{name} 的这一部分在 {rate:g} 帧/秒下只有 {frames} 帧。</translation>
     </message>
     <message>
         <source>{name} is negative</source>
@@ -3884,6 +3913,10 @@
     <message>
         <source>Check them with: {command}</source>
         <translation>检查方法：{command}</translation>
+    </message>
+    <message>
+        <source>Make {frames:frame|frames}.</source>
+        <translation>只生成 {frames} 帧。</translation>
     </message>
     <message>
         <source>Mend it with: {command}</source>
@@ -4122,10 +4155,6 @@
         <translation>显存</translation>
     </message>
     <message>
-        <source>has {count} values, but cfg_t_range has {wanted}</source>
-        <translation>有 {count} 个值，但 cfg_t_range 有 {wanted} 个</translation>
-    </message>
-    <message>
         <source>is missing</source>
         <translation>缺失</translation>
     </message>
@@ -4148,10 +4177,6 @@
     <message>
         <source>is {value}, which cannot be</source>
         <translation>为 {value}，这个数值不可能成立</translation>
-    </message>
-    <message>
-        <source>is {value}, which does not divide the {heads} attention heads</source>
-        <translation>为 {value}，不能整除 {heads} 个注意力头</translation>
     </message>
     <message>
         <source>is {value}, which half_channel_vae cannot halve</source>
@@ -4262,20 +4287,12 @@
         <translation>{chunk!r} 不是片段的编号。</translation>
     </message>
     <message>
-        <source>{chunks} chunks leave nothing to generate after the {given} of the clip it starts with.</source>
-        <translation>{chunks} 个片段在开头素材的 {given} 个之后已没有可生成的内容。</translation>
-    </message>
-    <message>
         <source>{config}: the field runtime_config.{field} is empty.</source>
         <translation>{config}：字段 runtime_config.{field} 为空。</translation>
     </message>
     <message>
         <source>{config}: there is no folder {value} (runtime_config.{field}; looked for {sought}).</source>
         <translation>{config}：没有文件夹 {value}（runtime_config.{field}；查找了 {sought}）。</translation>
-    </message>
-    <message>
-        <source>{count} stages of the window</source>
-        <translation>窗口的 {count} 个阶段</translation>
     </message>
     <message>
         <source>{count} videos cannot be auditioned.</source>
@@ -4348,10 +4365,6 @@
     <message>
         <source>{name} has more than {limit} million pixels.</source>
         <translation>{name} 的像素超过 {limit} 百万。</translation>
-    </message>
-    <message>
-        <source>{name} has only {frames} frames at {rate:g} frames/s in this part.</source>
-        <translation>{name} 的这一部分在 {rate:g} 帧/秒下只有 {frames} 帧。</translation>
     </message>
     <message>
         <source>{name} holds no complete frame.</source>
@@ -4550,12 +4563,12 @@
         <translation>{stages}和 KV 范围的 {ranges} 个阶段</translation>
     </message>
     <message>
-        <source>{steps} steps are not possible.</source>
-        <translation>不能是 {steps} 步。</translation>
+        <source>{steps:step does|steps do} not divide into the {stages}.</source>
+        <translation>{steps} 步不能平均分到{stages}。</translation>
     </message>
     <message>
-        <source>{steps} steps do not divide into the {stages}.</source>
-        <translation>{steps} 步不能平均分到{stages}。</translation>
+        <source>{steps} steps are not possible.</source>
+        <translation>不能是 {steps} 步。</translation>
     </message>
     <message>
         <source>{tensors} lacks the tensor {name}.</source>
@@ -5583,6 +5596,12 @@
         <source>Estimating …</source>
         <translation>正在估算…</translation>
     </message>
+    <message numerus="yes">
+        <source>{} s, %n frame(s)</source>
+        <translation>
+            <numerusform>{} 秒，%n 帧</numerusform>
+        </translation>
+    </message>
     <message>
         <source>{needed} of {all} memory</source>
         <translation>内存 {needed} / {all}</translation>
@@ -5610,10 +5629,6 @@
     <message>
         <source>until you stop it</source>
         <translation>直到您停止</translation>
-    </message>
-    <message>
-        <source>{seconds} s, {frames} frames</source>
-        <translation>{seconds} 秒，{frames} 帧</translation>
     </message>
     <message>
         <source>made by {}</source>
@@ -5978,13 +5993,17 @@
         <source>More steps make a finer picture and take proportionally longer.</source>
         <translation>步数越多画面越精细，耗时也相应增加。</translation>
     </message>
-    <message>
-        <source>{0} · {1} steps</source>
-        <translation>{0} · {1} 步</translation>
+    <message numerus="yes">
+        <source>{} · %n step(s)</source>
+        <translation>
+            <numerusform>{} · %n 步</numerusform>
+        </translation>
     </message>
-    <message>
-        <source>Moved from {0} to {1} steps, which fit the seconds worked on at once.</source>
-        <translation>已从 {0} 步改为 {1} 步，以配合同时制作的秒数。</translation>
+    <message numerus="yes">
+        <source>Moved from {} to %n step(s), which fit the seconds worked on at once.</source>
+        <translation>
+            <numerusform>已从 {} 步改为 %n 步，以配合同时制作的秒数。</numerusform>
+        </translation>
     </message>
     <message>
         <source>Fast</source>
@@ -7039,6 +7058,10 @@
         <translation>改为编写另一个视频</translation>
     </message>
     <message>
+        <source>choosing another model</source>
+        <translation>选择其他模型</translation>
+    </message>
+    <message>
         <source>changing a queued video</source>
         <translation>修改队列中的视频</translation>
     </message>
@@ -7375,18 +7398,6 @@
         <source>Export this part</source>
         <translation>导出这一部分</translation>
     </message>
-    <message numerus="yes">
-        <source>%n video(s) deleted.</source>
-        <translation>
-            <numerusform>已删除 %n 个视频。</numerusform>
-        </translation>
-    </message>
-    <message numerus="yes">
-        <source>%n other take(s) of the same video stay.</source>
-        <translation>
-            <numerusform>同一视频的另外 %n 个版本仍保留。</numerusform>
-        </translation>
-    </message>
     <message>
         <source>Exported to {name}.</source>
         <translation>已导出为 {name}。</translation>
@@ -7497,9 +7508,11 @@
         <source>{0}; the faster one of {1}</source>
         <translation>{0}；{1} 块显卡中较快的一块</translation>
     </message>
-    <message>
-        <source>{0}, {1} cores</source>
-        <translation>{0}，{1} 核</translation>
+    <message numerus="yes">
+        <source>{}, %n core(s)</source>
+        <translation>
+            <numerusform>{}，%n 核</numerusform>
+        </translation>
     </message>
     <message>
         <source>{} free</source>

@@ -33,6 +33,16 @@ def test_values_are_filled_into_the_text_of_any_language() -> None:
     assert _FULL.rendered(_in_chinese) == "a{b 需要 12.9 GB：磁盘空间。"
 
 
+def test_what_is_counted_agrees_with_its_number() -> None:
+    said = Message("{count:video is|videos are} made before this one.", count=1)
+    assert str(said) == "1 video is made before this one."
+    assert str(said.filled(count=2)) == "2 videos are made before this one."
+    assert (
+        said.rendered(lambda _: "在此之前要先制作 {count} 个视频。")
+        == "在此之前要先制作 1 个视频。"
+    )
+
+
 def test_a_text_without_values_may_hold_braces() -> None:
     assert str(Message("Use {} here")) == "Use {} here"
 

@@ -49,8 +49,9 @@ def test_english_plurals_read_naturally(qapp: QApplication) -> None:
 
 
 def fields(text: str) -> list[str]:
-    """What is filled in: {names}, %n. A percent sign after a field is no field."""
-    return sorted(re.findall(r"\{[^{}]*\}|%n", text))
+    """What is filled in: {names}, without the words that English counts with, and %n. A percent
+    sign after a field is no field."""
+    return sorted(re.findall(r"\{[^{}]*\}|%n", re.sub(r":[^{}|]*\|[^{}]*", "", text)))
 
 
 def sentences(ts: Path) -> dict[tuple[str, str], str]:

@@ -222,6 +222,24 @@ def test_videos_of_the_library_go_to_the_trash_if_told(home: Path) -> None:
     assert [p.name for p in (home / "data/Trash/files").iterdir()] == ["a.mp4"]
 
 
+def test_videos_that_were_made_for_other_machines_go_only_as_videos(home: Path) -> None:
+    serve = home / "data/magi-desktop/serve"
+    video, key = serve / "jobs/3f9a/video.mp4", serve / "token"
+    video.parent.mkdir(parents=True)
+    video.write_bytes(bytes(3_000_000))
+    key.write_text("1")
+    places = Places.of_user()
+    remains = Remains.of(places)
+    assert remains.size_bytes(Belonging.VIDEOS) == 3_000_000
+    assert sizes(remains.everything)[Belonging.VIDEOS] == 3_000_001
+    clear(everything=True)
+    assert video.exists()
+    assert not key.exists()
+    remove(Environments(places.data / "environments"), places, frozenset({Belonging.VIDEOS}))
+    assert not video.parent.exists()
+    assert (home / "data/Trash/files/3f9a/video.mp4").exists()
+
+
 def test_the_uninstaller_is_told_sizes(home: Path, tmp_path: Path) -> None:
     describe(Remains.of(Places.of_user()), tmp_path / "here.ini")
     said = (tmp_path / "here.ini").read_text(encoding="utf-16")

@@ -96,5 +96,5 @@ def _lighter(request: GenerationRequest) -> Iterator[Advice]:
 
 def _shorter(request: GenerationRequest, share: float) -> Advice:
     frames = max(1, int((request.num_frames or 0) * share))
-    sentence = Message("Make {frames} frames.", frames=frames)
+    sentence = Message("Make {frames:frame|frames}.", frames=frames)
     return Advice(sentence, {"num_frames": frames})

@@ -68,11 +68,13 @@ def share(
     notice = NOTHING
     if wanted > there:
         notice = Message(
-            "There are {there} cards of one kind, not {wanted}.", there=there, wanted=wanted
+            "This machine has {there:card|cards} of one kind, not {wanted}.",
+            there=there,
+            wanted=wanted,
         )
     if count < min(wanted or there, there):
         notice = Message(
-            "{count} cards make this video: this model cannot be shared by {wanted}.",
+            "{count:card makes|cards make} this video: this model cannot be shared by {wanted}.",
             count=count,
             wanted=min(wanted or there, there),
         )

@@ -93,11 +93,7 @@ def validate(request: GenerationRequest, config: MagiConfig) -> MagiConfig:
     runtime = merged.runtime_config
     check_steps(runtime.num_steps, runtime.window_size, len(runtime.noise2clean_kvrange))
     _check_special_tokens(request.special_tokens)
-    if request.negative_tokens and merged.engine_config.distill:
-        raise InvalidRequestError(
-            "Negative tokens do nothing in a distilled model, which always has the prompt.",
-            "Leave them out, or choose a base model.",
-        )
+    check_negative_tokens(request.negative_tokens, merged.engine_config)
     check_prompts(request, merged.runtime_config, prefix_latents=None)
     if request.num_frames is None and not merged.runtime_config.noise2clean_kvrange:
         raise InvalidRequestError(
@@ -183,6 +179,15 @@ def _check_special_tokens(names: tuple[str, ...]) -> None:
                 name=name.removesuffix("_TOKEN"),
                 listed=[token.removesuffix("_TOKEN") for token in known],
             )
+
+
+def check_negative_tokens(wanted: bool, engine: EngineConfig) -> None:
+    """Raises: InvalidRequestError: they are wanted where no forward is without the prompt."""
+    if wanted and engine.distill:
+        raise InvalidRequestError(
+            "Negative tokens do nothing in a distilled model, which always has the prompt.",
+            "Leave them out, or choose a base model.",
+        )
 
 
 def check_prompts(
@@ -284,7 +289,7 @@ def warnings_for(config: MagiConfig, own: MagiConfig) -> list[Message]:
     if engine.distill and not is_learned(runtime.num_steps):
         notes.append(
             Message(
-                "A distilled model has not learned {steps} steps, and may make noise of them; 8, "
+                "A distilled model has not learned {steps:step|steps}, and may paint noise; 8, "
                 "12, 16 and 32 look right.",
                 steps=runtime.num_steps,
             )

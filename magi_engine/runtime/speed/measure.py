@@ -93,7 +93,7 @@ def measure(
         for index, (pixels, steps) in enumerate(cases):
             left_s = max(1.0, budget_s - (time.monotonic() - begin)) / (len(cases) - index)
             shown = Message(
-                "A video of {width} x {height} in {steps} steps",
+                "A video of {width} x {height} in {steps:step|steps}",
                 width=pixels[0],
                 height=pixels[1],
                 steps=steps,

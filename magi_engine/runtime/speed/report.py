@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 
 from magi_engine.json_text import to_fields
-from magi_engine.messages import Message
+from magi_engine.messages import Message, counted
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,8 @@ class SpeedReport:
 
     @staticmethod
     def _line(video: VideoSpeed) -> str:
-        what = f"{video.width}x{video.height}, {video.num_steps} steps, {video.frames} frames"
+        steps = counted(video.num_steps, "step|steps")
+        what = f"{video.width}x{video.height}, {steps}, {counted(video.frames, 'frame|frames')}"
         if video.problem:
             return f"{what}: {video.problem}"
         about = "~" if video.estimated else ""

@@ -73,7 +73,7 @@ def test_another_clip_cancels_the_strip_of_the_first(
 def test_the_note_says_what_is_used(qtbot: QtBot, editor: ClipEditor) -> None:
     with qtbot.waitSignal(editor.junction_ready) as caught:
         pass
-    assert editor.note.text() == "Uses the last 1.3 s (32 frames at 24 fps)."
+    assert editor.note.text() == "Uses the last 1.3 s (32 frame(s) at 24 fps)."
     assert caught.args is not None
     junction = caught.args[0]
     assert isinstance(junction, QImage)

@@ -231,7 +231,7 @@ def test_every_step_of_the_slider_is_legal(panel: GenerationPanel, draft: Draft)
         for position in range(slider.minimum(), slider.maximum() + 1):
             slider.setValue(position)
             validate(draft.request(), draft.config)
-    assert panel.quality.value.text() == "Fine · 128 steps"
+    assert panel.quality.value.text() == "Fine · 128 step(s)"
 
 
 def test_steps_that_are_the_models_own_count_as_unchanged(
@@ -258,7 +258,7 @@ def test_steps_move_with_the_window_and_say_so(panel: GenerationPanel, draft: Dr
     assert len(sentences) == 8
     slider.setValue(3)
     assert draft.settings.num_steps == 24
-    assert panel.quality.note.text().startswith("Moved from 16 to 24 steps")
+    assert panel.quality.note.text().startswith("Moved from 16 to 24 step(s)")
     window_row(panel).reset_button.click()
     assert draft.settings.window_size is None
     assert draft.settings.num_steps is None, "the steps that were wanted are back"

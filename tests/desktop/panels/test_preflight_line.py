@@ -69,7 +69,7 @@ def bench(qtbot: QtBot, tmp_path: Path) -> Bench:
 def test_it_says_that_it_is_estimating_until_the_engine_answers(bench: Bench) -> None:
     assert bench.text() == "Estimating …"
     bench.show(CARD)
-    assert bench.text().startswith("4 s, 96 frames  ·  ")
+    assert bench.text().startswith("4 s, 96 frame(s)  ·  ")
 
 
 def test_it_says_which_other_computer_makes_the_video(qtbot: QtBot, tmp_path: Path) -> None:

@@ -266,14 +266,14 @@ def test_the_part_and_the_source_in_front(
 ) -> None:
     reference = _open(qtbot, panel, video_file(tmp_path / "a.mp4", seconds=3))
     assert reference.clip == ClipPart()
-    qtbot.waitUntil(lambda: "last 1.3 s (32 frames at 24 fps)" in panel.card.clip.note.text())
+    qtbot.waitUntil(lambda: "last 1.3 s (32 frame(s) at 24 fps)" in panel.card.clip.note.text())
     panel.card.clip.kinds.button(ClipPartKind.START).click()
     panel.card.prepend.click()
     assert draft.reference == dataclasses.replace(
         reference, clip=ClipPart.start(), prepend_source=True
     )
     draft.set(fps=12)
-    qtbot.waitUntil(lambda: "(32 frames at 12 fps)" in panel.card.clip.note.text())
+    qtbot.waitUntil(lambda: "(32 frame(s) at 12 fps)" in panel.card.clip.note.text())
 
 
 def _own_video(path: Path) -> tuple[Path, GenerationRequest]:

@@ -273,6 +273,21 @@ def test_deleting_and_removing_are_undone_in_order(
     assert [item.id for item in desk.queue.items] == ids
 
 
+def test_another_model_is_undone_with_all_its_settings(desk: Desk, qtbot: QtBot) -> None:
+    draft = Draft()
+    undo = Undo(desk.library, desk.queue, desk.controller, draft, desk.controller)
+    draft.set(model="4.5B-base", width=480, num_steps=20)
+    before = draft.settings
+    draft.choose_model("pocket")
+    after = draft.settings
+    draft.set(num_steps=4)
+    assert undo.undoText() == "choosing another model"
+    undo.undo()
+    assert draft.settings == before
+    undo.redo()
+    assert draft.settings == dataclasses.replace(after, num_steps=4)
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a trash of one's own")
 def test_takes_that_were_asked_for_go_and_come_back(
     desk: Desk, undo: Undo, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,42 @@ def test_another_model_brings_its_own_size_and_keeps_what_is_the_users(draft: Dr
     draft.set(model="4.5B-base")
     own = GenerationSettings.of_model("4.5B-base")
     assert draft.settings == dataclasses.replace(own, seconds=2.0, seed=7, seed_locked=True)
+
+
+@pytest.mark.parametrize(
+    ("models", "kept"),
+    [
+        (("4.5B-base", "4.5B-distill"), True),
+        (("4.5B-base", "24B-distill"), True),
+        (("pocket", "pocket-fp8"), True),
+        (("pocket", "4.5B-base"), False),
+        (("4.5B-base", "pocket"), False),
+    ],
+)
+def test_another_model_keeps_the_size_that_was_chosen_unless_it_or_the_one_before_knows_but_one(
+    draft: Draft, models: tuple[str, str], kept: bool
+) -> None:
+    draft.set(model=models[0], width=960, height=544)
+    draft.set(model=models[1])
+    own = GenerationSettings.of_model(models[1])
+    size = (960, 544) if kept else (own.width, own.height)
+    assert (draft.settings.width, draft.settings.height) == size
+
+
+def test_the_way_back_to_the_model_before_brings_its_settings_and_leaves_the_prompt(
+    draft: Draft,
+) -> None:
+    draft.set(model="4.5B-base", width=480, num_steps=20, text_scale=3.0)
+    before = draft.settings
+    ways: list[Callable[[], None]] = []
+    draft.model_left.connect(ways.append)
+    draft.choose_model("4.5B-base")
+    assert ways == []
+    draft.choose_model("pocket")
+    draft.set_prompt("written since")
+    ways[0]()
+    assert draft.settings == before
+    assert draft.prompt == "written since"
 
 
 def test_another_model_can_be_chosen_when_the_one_before_is_gone(draft: Draft) -> None:

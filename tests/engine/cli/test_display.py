@@ -11,7 +11,13 @@ import pytest
 import torch
 from rich.console import Console
 
-from magi_engine.cli.display import JsonDisplay, LiveDisplay, PlainDisplay, duration_text
+from magi_engine.cli.display import (
+    JsonDisplay,
+    LiveDisplay,
+    PlainDisplay,
+    closing_text,
+    duration_text,
+)
 from magi_engine.errors import MagiError
 from magi_engine.messages import Message
 from magi_engine.runtime.job.events import (
@@ -101,6 +107,9 @@ def test_quiet_says_only_what_matters() -> None:
         "Note: 8 steps are noisy [really].",
         "Stopped. The 48 frames finished so far are in x.mp4.",
     ]
+    assert closing_text(Cancelled(Path("x.gif"), 1)) == (
+        "Stopped. The 1 frame finished so far is in x.gif."
+    )
 
 
 def test_stopping_before_the_first_chunk_has_an_end_too() -> None:
@@ -121,7 +130,7 @@ def test_the_live_display_fits_a_terminal(num_chunks: int | None) -> None:
     text = stream.getvalue()
     assert "Note: 8 steps are noisy [really]." in text
     expected = [
-        "42% · 1 of 5 chunks" if num_chunks else "1 chunks",
+        "42% · 1 of 5 chunks" if num_chunks else "1 chunk",
         "4.2 frames/s · next chunk in 3 s" + (" · 3:05 min left" if num_chunks else ""),
         "chunk 2: 12/16  chunk 3: 8/16",
     ]

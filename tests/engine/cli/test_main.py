@@ -8,6 +8,8 @@ import json
 import logging
 import os
 import pickle
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -455,6 +457,17 @@ def test_what_nobody_foresaw_is_one_sentence_and_a_log(
     assert logging.getLogger("magi_engine").handlers == []
 
 
+def test_the_examples_can_be_typed_name_what_moves_and_are_the_readmes() -> None:
+    parser = build_parser()
+    examples = [line.strip() for line in (parser.epilog or "").splitlines()[1:]]
+    for line in examples:
+        prompt = getattr(parser.parse_args(shlex.split(line)[1:]), "prompt", None)
+        assert prompt is None or not prompt.startswith("it ")
+    readme = (Path(__file__).parents[3] / "README.md").read_text("utf-8")
+    shown = re.findall(r"packaging/dev\.py run (generate .*)", readme)
+    assert [line for line in examples if "generate" in line] == [f"magi {line}" for line in shown]
+
+
 def test_help_and_bad_options_need_no_torch() -> None:
     """They answer at once: PyTorch alone takes two seconds to import."""
     code = (
@@ -557,6 +570,9 @@ def test_replay_names_what_is_wrong(
         options = [str(word) for key, value in given.items() for word in (key, value)]
         assert main(["replay", *options[1:]]) == code
         assert said in one_error_line(capsys)
+    options = [str(word) for option in files.items() for word in option]
+    assert main(["replay", *options[1:], "--negative-tokens"]) == 2
+    assert "nothing in a distilled model" in one_error_line(capsys)
 
 
 def test_recover_with_nothing_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -297,6 +297,10 @@ def three_frames(tmp_path: Path, make_video: MakeVideo) -> Path:
     return make_video(numbered(3))
 
 
+def one_frame(tmp_path: Path, make_video: MakeVideo) -> Path:
+    return make_video(numbered(1))
+
+
 @pytest.mark.parametrize(
     ("make", "says"),
     [
@@ -307,7 +311,8 @@ def three_frames(tmp_path: Path, make_video: MakeVideo) -> Path:
         (without_index, "not an image or a video"),
         (zero_frames, "holds no"),
         (sound_only, "holds no video track"),
-        (three_frames, "only 3 frames"),
+        (three_frames, "only 3 frames at"),
+        (one_frame, "only 1 frame at"),
     ],
 )
 def test_bad_input_is_one_sentence(

@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -22,6 +21,7 @@ from PIL import Image
 
 from magi_engine import atomic
 from magi_engine.errors import EngineDiedError
+from magi_engine.media import targets
 from magi_engine.media.info import probe
 from magi_engine.media.output import open_writer
 from magi_engine.media.targets import part_path
@@ -358,8 +358,21 @@ class _DyingOnce:
     def close(self) -> None: ...
 
 
+@pytest.fixture
+def saving(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Set when a job is about to save what has grown of its video, which may have to wait."""
+    begun, save = threading.Event(), Job.save
+
+    def tell_and_save(job: Job, closing: threading.Event) -> None:
+        begun.set()
+        save(job, closing)
+
+    monkeypatch.setattr(Job, "save", tell_and_save)
+    return begun
+
+
 def test_a_job_is_deleted_while_its_orphan_still_ends(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saving: threading.Event
 ) -> None:
     """The engine of a server that was killed outlives it by a moment; the others are made then."""
     monkeypatch.chdir(tmp_path)
@@ -367,9 +380,17 @@ def test_a_job_is_deleted_while_its_orphan_still_ends(
     engine = EngineProcess()
     book = JobBook(lambda job: nullcontext(engine), Uploads(10**6, 10**6), 10**9)
     (job,) = book.of("me")
+    cancelled, control = threading.Event(), book.control
+
+    def control_and_tell(job: Job, command: Command) -> None:
+        control(job, command)
+        cancelled.set()
+
+    monkeypatch.setattr(book, "control", control_and_tell)
     deleting = threading.Thread(target=book.remove, args=(job,))
+    saving.wait()
     deleting.start()
-    deleting.join(0.5)
+    cancelled.wait()
     part.unlink(missing_ok=True)
     deleting.join()
     assert book.of("me") == []
@@ -378,15 +399,14 @@ def test_a_job_is_deleted_while_its_orphan_still_ends(
 
 
 def test_a_server_that_ends_waits_for_no_orphan(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saving: threading.Event
 ) -> None:
     """It took a minute, and then the orphan's file was taken from it."""
     monkeypatch.chdir(tmp_path)
     part = _orphaned()
     book = JobBook(lambda job: nullcontext(_Dying()), Uploads(10**6, 10**6), 10**9)
     (job,) = book.of("me")
-    while not job.busy:
-        time.sleep(0.01)
+    saving.wait()
     book.close()
     assert part.exists()
     assert job.last is None, "it is gone on with after the next start"
@@ -427,6 +447,7 @@ def test_what_a_container_of_another_name_began_is_kept(
     folder.mkdir(parents=True)
     with monkeypatch.context() as there:
         there.setattr(socket, "gethostname", lambda: "another")
+        there.setattr(targets, "_numbering", lambda: "0123abcd")
         with open_writer(folder / "video.mp4", 64, 64, 24) as writer:
             writer.write(np.zeros((24, 64, 64, 3), np.uint8))
             begun = shutil.copy(writer.part, tmp_path)

@@ -60,7 +60,7 @@ def test_more_cards_take_less_time_and_less_memory_each(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("cards", "used", "why"),
-    [(3, 2, "cannot be shared by 3"), (8, 4, "There are 4 cards of one kind, not 8")],
+    [(3, 2, "cannot be shared by 3"), (8, 4, "has 4 cards of one kind, not 8")],
 )
 def test_fewer_than_asked_for_is_said(tmp_path: Path, cards: int, used: int, why: str) -> None:
     fewer = planned(tmp_path, cards=cards)

@@ -1,0 +1,199 @@
+"""What is left of a video that was broken off is a video, too."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from magi_engine.errors import MediaReadError, OutputError
+from magi_engine.media import targets
+from magi_engine.media.metadata import read_metadata
+from magi_engine.media.output import open_writer, recover_partial
+from magi_engine.media.targets import find_growing, find_partials, part_path
+from magi_engine.media.writer import FrameWriter
+from tests.engine.media.written import (
+    METADATA,
+    SIZE,
+    SUFFIXES,
+    child,
+    decode,
+    moving,
+    playable_frames,
+)
+
+
+def interrupted_after(writer: FrameWriter, frames: np.ndarray) -> None:
+    writer.write(frames)
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_an_exception_keeps_the_video_so_far(tmp_path: Path, suffix: str) -> None:
+    target = tmp_path / f"result{suffix}"
+    with (
+        pytest.raises(KeyboardInterrupt),
+        open_writer(target, SIZE, SIZE, 24, METADATA) as writer,
+    ):
+        interrupted_after(writer, moving(24))
+    assert writer.result == target
+    assert len(decode(target)) == 24
+    assert read_metadata(target) == METADATA
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_an_exception_before_the_first_chunk_leaves_nothing(tmp_path: Path, suffix: str) -> None:
+    with (
+        pytest.raises(KeyboardInterrupt),
+        open_writer(tmp_path / f"result{suffix}", SIZE, SIZE, 24) as writer,
+    ):
+        raise KeyboardInterrupt
+    assert writer.result is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_closing_without_a_frame_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
+    writer = open_writer(tmp_path / "a.mp4", SIZE, SIZE, 24)
+    with pytest.raises(OutputError, match="No frame"):
+        writer.close()
+    assert writer.keep() is None
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kill -9 and RLIMIT_FSIZE are POSIX")
+@pytest.mark.parametrize(
+    ("suffix", "survive"), [(".mp4", 72), (".webm", 72), (".gif", 72), ("", 72)]
+)
+def test_a_killed_process_leaves_a_video_that_plays(
+    tmp_path: Path, suffix: str, survive: int
+) -> None:
+    target = tmp_path / f"result{suffix}"
+    with child(target, "stop") as process:
+        assert process.stdout is not None
+        while process.stdout.readline().strip() != "72":
+            assert process.poll() is None
+        assert find_partials(tmp_path) == []  # its process is alive
+        process.send_signal(signal.SIGKILL)
+    assert not target.exists()
+    [part] = find_partials(tmp_path)
+    if part.is_file():
+        assert playable_frames(part) >= survive
+        assert read_metadata(part) == '{"seed": 7}'
+    recovered = recover_partial(part)
+    assert recovered is not None
+    assert recovered == (target.with_suffix(".mp4") if suffix == ".gif" else target)
+    assert len(decode(recovered)) >= survive
+    assert read_metadata(recovered) == '{"seed": 7}'
+    assert list(tmp_path.iterdir()) == [recovered]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kill -9 and RLIMIT_FSIZE are POSIX")
+@pytest.mark.parametrize("suffix", [".mp4", ".webm", ".gif", ".webp"])
+def test_a_full_disk_keeps_the_video_so_far(tmp_path: Path, suffix: str) -> None:
+    target = tmp_path / f"result{suffix}"
+    output, errors = child(target, "full").communicate(timeout=300)
+    *written, last = output.splitlines()
+    name, message, hint = last.split(" | ")
+    assert name == "DiskFullError"
+    assert message.startswith("No space is left")
+    [kept] = list(tmp_path.iterdir())
+    assert kept.name in hint
+    assert kept.stat().st_size <= 500_000
+    assert playable_frames(kept) >= int(written[-1]) > 0
+    assert read_metadata(kept) == '{"seed": 7}'
+    assert errors == ""
+
+
+def test_a_fragment_cut_in_the_middle_is_dropped_on_recovery(tmp_path: Path) -> None:
+    writer = open_writer(tmp_path / "a.mp4", SIZE, SIZE, 24, METADATA)
+    for _ in range(3):
+        writer.write(moving(24))
+    content = writer.part.read_bytes()
+    writer.close()
+    part = tmp_path / ".b.mp4.part-1-0123abcd.mp4"
+    part.write_bytes(content[: len(content) - 800])
+    recovered = recover_partial(part)
+    assert recovered is not None
+    assert recovered.name == "b.mp4"
+    assert len(decode(recovered)) >= 48
+    assert read_metadata(recovered) == METADATA
+
+
+def test_what_cannot_be_recovered(tmp_path: Path) -> None:
+    ordinary = tmp_path / "a.mp4"
+    ordinary.touch()
+    with pytest.raises(OutputError, match="not an unfinished video"):
+        recover_partial(ordinary)
+    part = tmp_path / ".b.mp4.part-1-0123abcd.mp4"
+    part.write_bytes(b"damaged")
+    with pytest.raises(MediaReadError):
+        recover_partial(part)
+    assert part.exists()
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_what_is_left_of_a_kill_before_the_first_chunk_is_removed(
+    tmp_path: Path, suffix: str
+) -> None:
+    writer = open_writer(tmp_path / f"a{suffix}", SIZE, SIZE, 24, METADATA)
+    left = tmp_path / writer.part.name.replace(".a", ".b").replace(str(os.getpid()), "999999999")
+    (shutil.copytree if writer.part.is_dir() else shutil.copy)(writer.part, left)
+    writer.keep()
+    assert find_partials(tmp_path) == [left]
+    assert recover_partial(left) is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_part_whose_writer_gave_its_number_to_another_program_is_found(tmp_path: Path) -> None:
+    with open_writer(tmp_path / "a.mp4", SIZE, SIZE, 24) as writer:
+        writer.write(moving(24))
+        content = writer.part.read_bytes()
+        assert find_partials(tmp_path) == []
+    mine, on, machine = writer.part.name.partition("-on")
+    others = mine.rpartition("-")[0] + "-1"  # begun at another time
+    part = tmp_path / f"{others}{on}{machine}"
+    part.write_bytes(content)
+    assert find_partials(tmp_path) == [part]
+    recovered = recover_partial(part)
+    assert recovered is not None
+    assert len(decode(recovered)) == 24
+
+
+def test_a_part_that_another_machine_writes_is_left_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as there:
+        there.setattr(socket, "gethostname", lambda: "another")
+        there.setattr(targets, "_numbering", lambda: "0123abcd")
+        theirs = part_path(tmp_path / "a.mp4", ".mp4")
+    # No process here has that number.
+    theirs = theirs.with_name(theirs.name.replace(str(os.getpid()), "999999999"))
+    theirs.touch()
+    mine = part_path(tmp_path / "a.mp4", ".mp4")
+    mine = mine.with_name(mine.name.replace(str(os.getpid()), "999999999"))
+    mine.touch()
+    assert find_partials(tmp_path) == [mine]
+    mine.unlink()
+    assert find_growing(tmp_path / "a.mp4") == theirs
+    week = time.time() - 8 * 24 * 3600
+    os.utime(theirs, (week, week))
+    assert find_partials(tmp_path) == [theirs]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a name lasts until a restart")
+def test_a_machine_that_is_called_something_else_since_knows_its_own_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = part_path(tmp_path / "a.mp4", ".mp4")
+    gone = running.with_name(running.name.replace(str(os.getpid()), "999999999"))
+    running.touch()
+    gone.touch()
+    monkeypatch.setattr(socket, "gethostname", lambda: "another")
+    assert find_partials(tmp_path) == [gone]
