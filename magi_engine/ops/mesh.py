@@ -24,13 +24,10 @@ from torch import distributed as dist
 
 T = TypeVar("T")
 
-GROUPS: dict[str, Any] = {}
-"""For one measurement: process groups that exchange instead of the default one."""
-
-
-def tried(what: str) -> bool:
-    """For one measurement: whether ``MAGI_MESH`` asks for a variant."""
-    return what in os.environ.get("MAGI_MESH", "").split(",")
+LARGE_CHUNK = 3000
+"""Chunks of which each process has so many tokens are exchanged one by one, beside the attention of
+others. Of fewer the host is what is waited for: with 6075 (720x720 on two cards) it is the fastest
+way, with 864 (384x384 on four) it takes twice as long as everything in one piece."""
 
 
 def all_did(did: bool) -> bool:
@@ -71,16 +68,19 @@ class Exchange:
 
 @dataclass(frozen=True)
 class Arriving:
-    """An exchange under way. It holds on to what is sent, which must outlive it on the device."""
+    """An exchange under way.
 
-    _works: Sequence[dist.Work | None]
-    _sent: object
+    It holds on to what is sent and to where that arrives, memory of the stream in which it began:
+    keep it until what is computed in that stream comes after :meth:`wait`, too.
+    """
+
+    _work: dist.Work
+    _sent: Tensor
     _place: Callable[[], object]
 
     def wait(self) -> None:
         """What the present stream computes from now on sees what has come."""
-        for work in self._works:
-            _wait(work)
+        self._work.wait()
         self._place()
 
 
@@ -164,8 +164,8 @@ class Mesh:
         if shortage is not None:
             for exchange in itertools.islice(alike(), self._exchanges[0], None):
                 self._go_on(exchange)
-            if torch.cuda.is_initialized():  # what is under way may write where others will
-                torch.cuda.synchronize()
+            if torch.cuda.is_initialized():
+                torch.cuda.synchronize()  # what nobody has waited for writes to memory given back
         if self.all_did(shortage is None):
             return cast("T", result)
         raise shortage or torch.OutOfMemoryError("another process has too little memory")
@@ -178,9 +178,9 @@ class Mesh:
         if exchange.kind == "whole":
             self.whole(make(1, lengths[self.rank], width), chunks, exchange.tokens)
         elif exchange.kind == "to heads":
-            _wait(_exchange(make(there, 1, width), make(sum(mine), 1, width), lengths, mine))
+            _exchange(make(there, 1, width), make(sum(mine), 1, width), lengths, mine).wait()
         else:
-            _wait(_exchange(make(sum(mine), 1, width), make(there, 1, width), mine, lengths))
+            _exchange(make(sum(mine), 1, width), make(there, 1, width), mine, lengths).wait()
 
     def divided(
         self,
@@ -216,7 +216,7 @@ class Mesh:
         sent, arrived = self.attempt(own, lambda: ())
         from_each = lengths if self.leads else [0] * self.size
         to_each = [len(sent)] + [0] * (self.size - 1)
-        _wait(_exchange(arrived.view(-1, 1, 1), sent.view(-1, 1, 1), from_each, to_each))
+        _exchange(arrived.view(-1, 1, 1), sent.view(-1, 1, 1), from_each, to_each).wait()
         if not self.leads:
             return []
         order = [piece for share in shares for piece in share]
@@ -251,16 +251,15 @@ class Mesh:
         padded = x.new_zeros((*by_chunk.shape[:2], max(lengths), x.shape[2]))
         padded[:, :, : lengths[self.rank]] = by_chunk
         shares = [torch.empty_like(padded) for _ in lengths]
-        # Where other exchanges have a stream of their own, in that one: it keeps their order.
-        _wait(dist.all_gather(shares, padded, group=_group(), async_op=tried("pipe")))
+        # In the stream of all other exchanges, which keeps their order.
+        cast("dist.Work", dist.all_gather(shares, padded, async_op=True)).wait()
         self._exchanges[0] += 1
         pairs = zip(shares, lengths, strict=True)
         return torch.cat([share[:, :, :n] for share, n in pairs], dim=2).flatten(1, 2)
 
     def by_chunk(self, chunks: int, tokens: int) -> bool:
-        """Whether chunks of so many tokens are exchanged one by one, beside the attention of
-        others: where they are few and small, each exchange takes longer than what it moves."""
-        return tried("pipe") and chunks > 1 and tokens >= _LARGE_CHUNK * self.size
+        """Whether chunks of so many tokens are exchanged one by one; see :data:`LARGE_CHUNK`."""
+        return self.size > 1 and chunks > 1 and tokens >= LARGE_CHUNK * self.size
 
     def to_heads(
         self,
@@ -271,7 +270,7 @@ class Mesh:
         k_room: Tensor | None = None,
         v_room: Tensor | None = None,
         order: Sequence[int] = (),
-    ) -> tuple[tuple[Tensor, Tensor, Tensor], Arriving, dict[int, Arriving]]:
+    ) -> tuple[list[Tensor], Arriving, dict[int, Arriving]]:
         """Begin to exchange this process's tokens of all heads for all tokens of its heads.
 
         Args:
@@ -279,120 +278,69 @@ class Mesh:
             k, v: (N, S, groups, head_dim).
             tokens: of a whole chunk.
             k_room, v_room: where theirs are to be written, (all tokens, own groups, head_dim).
-            order: in which queries are wanted, where they come :meth:`by_chunk`.
+            order: in which the chunks' queries are wanted, each for itself; empty: they come with
+                keys and values.
 
         Returns:
-            (N, all tokens, own heads or groups, head_dim) of each; what keys and values come with,
-            and queries, too, but for the chunks that have one of their own.
+            q, k and v, (N, all tokens, own heads or groups, head_dim); what keys and values come
+            with; what the queries of each chunk of ``order`` come with.
         """
         own, groups = self.count(tokens), self.groups(k.shape[2])
         chunks = q.shape[0] * q.shape[1] // own
-        make = lambda heads: q.new_empty((chunks * tokens, heads, q.shape[3]))  # noqa: E731
-        heads = (
-            make(q.shape[2] // self.size),
-            make(groups) if k_room is None else k_room,
-            make(groups) if v_room is None else v_room,
-        )
         given = [x.reshape(chunks, own, *x.shape[2:]) for x in (q, k, v)]
-        rooms = [x.unflatten(0, (chunks, tokens)) for x in heads]
-        result = tuple(x.unflatten(0, (q.shape[0], -1)) for x in heads)
+        counts = (q.shape[2] // self.size, groups, groups)
+        rooms = [
+            q.new_empty((chunks * tokens, count, q.shape[3])) if room is None else room
+            for count, room in zip(counts, (None, k_room, v_room), strict=True)
+        ]
+        heads = [x.unflatten(0, (q.shape[0], -1)) for x in rooms]
+        rooms = [x.unflatten(0, (chunks, tokens)) for x in rooms]
         if not order:
-            return result, self._gathered(given, rooms), {}  # type: ignore[return-value]
-        gathered = self._gathered_near if tried("near") else self._gathered
-        first = gathered(given[1:], rooms[1:])
-        later = {i: gathered([given[0][i : i + 1]], [rooms[0][i : i + 1]]) for i in order}
-        return result, first, later  # type: ignore[return-value]
+            return heads, self._gather(given, rooms), {}
+        keys = self._gather(given[1:], rooms[1:])
+        queries = {i: self._gather([given[0][i : i + 1]], [rooms[0][i : i + 1]]) for i in order}
+        return heads, keys, queries
 
-    def _gathered(self, xs: Sequence[Tensor], rooms: Sequence[Tensor]) -> Arriving:
-        """One exchange: (chunks, own tokens, all heads, D) each into (chunks, tokens, own heads,
-        D)."""
-        xs, rooms = [_wide(x) for x in xs], [_wide(x) for x in rooms]
-        chunks, own, _, size = xs[0].shape
-        tokens, widths = rooms[0].shape[1], [room.shape[2] for room in rooms]
-        sent = xs[0].new_empty((self.size, chunks, own, sum(widths), size))
-        for part, x in zip(sent.split(widths, dim=3), xs, strict=True):
+    def _gather(self, given: Sequence[Tensor], rooms: Sequence[Tensor]) -> Arriving:
+        """One exchange: each (chunks, own tokens, all heads, head_dim) into its room (chunks,
+        tokens, own heads, head_dim)."""
+        given, rooms = [_wide(x) for x in given], [_wide(x) for x in rooms]
+        chunks, own, _, width = given[0].shape
+        tokens, counts = rooms[0].shape[1], [room.shape[2] for room in rooms]
+        sent = given[0].new_empty((self.size, chunks, own, sum(counts), width))
+        for part, x in zip(sent.split(counts, dim=3), given, strict=True):
             if x.shape[2] < self.size:  # several processes attend to one group
                 x = x.repeat_interleave(self.size // x.shape[2], dim=2)
             part.copy_(x.unflatten(2, (self.size, -1)).movedim(2, 0))
-        straight = chunks == len(xs) == 1  # as it comes, it is in order
-        arrived = rooms[0][0] if straight else sent.new_empty((chunks * tokens, *sent.shape[3:]))
+        in_place = chunks == len(rooms) == 1  # it comes in the order that is wanted
+        arrived = rooms[0] if in_place else sent.new_empty((chunks * tokens, *sent.shape[3:]))
         from_each = [chunks * n for n in _lengths(tokens, self.size)]
         work = _exchange(arrived, sent, from_each, [chunks * own] * self.size)
         self._exchanges[0] += 1
 
         def place() -> None:
+            if in_place:
+                return
             order = _by_chunk(chunks, tokens, self.size, arrived.device)
-            for room, x in zip(rooms, arrived.split(widths, dim=1), strict=True):
+            for room, x in zip(rooms, arrived.split(counts, dim=1), strict=True):
                 torch.index_select(x, 0, order, out=room.flatten(0, 1))
 
-        return Arriving([work], sent, (lambda: None) if straight else place)
+        return Arriving(work, sent, place)
 
-    def _gathered_near(self, xs: Sequence[Tensor], rooms: Sequence[Tensor]) -> Arriving:
-        """:meth:`_gathered`, everything straight to its place, and one's own not sent at all.
-        A shortage of memory is not thought of yet."""
-        xs, rooms = [_wide(x) for x in xs], [_wide(x) for x in rooms]
-        if xs[0].shape[2] < self.size:
-            xs = [x.repeat_interleave(self.size // x.shape[2], dim=2) for x in xs]
-        places = self._places(rooms[0].shape[1])
-        shares = [x.unflatten(2, (self.size, -1)).unbind(2) for x in xs]
-        sent: list[Tensor] = []
-        pairs: list[tuple[Tensor, Tensor, int]] = []
-        for peer, place in enumerate(places):
-            for share, room in zip(shares, rooms, strict=True):
-                if peer == self.rank:
-                    continue
-                sent.append(share[peer].contiguous())
-                pairs += [
-                    (out, into[place], peer) for out, into in zip(sent[-1], room, strict=True)
-                ]
-        works = _exchange_pairs(pairs)
-        self._exchanges[0] += 1
-        for share, room in zip(shares, rooms, strict=True):
-            room[:, places[self.rank]].copy_(share[self.rank])
-        return Arriving(works, sent, lambda: None)
-
-    def _to_tokens_near(self, x: Tensor, tokens: int, out: Tensor) -> Arriving:
-        """:meth:`to_tokens` of one chunk, likewise."""
-        x, out = _wide(x)[0], _wide(out)[0]
-        places, by_process = self._places(tokens), out.unflatten(1, (self.size, -1))
-        others = [peer for peer in range(self.size) if peer != self.rank]
-        arrived = x.new_empty((len(others), self.count(tokens), *x.shape[1:]))
-        pairs = [(x[places[peer]], into, peer) for into, peer in zip(arrived, others, strict=True)]
-        works = _exchange_pairs(pairs)
-        self._exchanges[0] += 1
-        by_process[:, self.rank].copy_(x[places[self.rank]])
-
-        def place() -> None:
-            for into, peer in zip(arrived, others, strict=True):
-                by_process[:, peer].copy_(into)
-
-        return Arriving(works, x, place)
-
-    def _places(self, tokens: int) -> list[slice]:
-        return [
-            slice(tokens * i // self.size, tokens * (i + 1) // self.size) for i in range(self.size)
-        ]
-
-    def to_tokens(self, x: Tensor, tokens: int, out: Tensor, by_chunk: bool = False) -> Arriving:
+    def to_tokens(self, x: Tensor, tokens: int, out: Tensor) -> Arriving:
         """Begin the way back, (N, all tokens, own heads, head_dim) into ``out`` (N, S, heads,
         head_dim)."""
         own, to_each = self.count(tokens), _lengths(tokens, self.size)
         chunks = x.shape[0] * x.shape[1] // tokens
-        if by_chunk and tried("near"):
-            return self._to_tokens_near(x, tokens, out)
-        x, out = _wide(x), _wide(out)
-        sent = x.flatten(0, 1)
-        if chunks > 1 or not tried("wide"):
+        sent, out = _wide(x).flatten(0, 1).contiguous(), _wide(out)
+        if chunks > 1:
             sent = torch.index_select(sent, 0, _by_process(chunks, tokens, self.size, x.device))
-        arrived = x.new_empty((self.size, chunks, own, *x.shape[2:]))
+        arrived = sent.new_empty((self.size, chunks, own, *sent.shape[1:]))
         work = _exchange(arrived, sent, [chunks * own] * self.size, [chunks * n for n in to_each])
         self._exchanges[0] += 1
-        target = out.view(chunks, own, self.size, *x.shape[2:])
-        return Arriving([work], sent, lambda: target.copy_(arrived.movedim(0, 2)))
+        target = out.view(chunks, own, *arrived.movedim(0, 2).shape[2:])
+        return Arriving(work, sent, lambda: target.copy_(arrived.movedim(0, 2)))
 
-
-_LARGE_CHUNK = int(os.environ.get("MAGI_MESH_TOKENS", "3000"))
-"""From so many tokens of each process on, chunks are exchanged one by one."""
 
 ALONE = Mesh()
 
@@ -491,43 +439,28 @@ def _by_process(chunks: int, tokens: int, size: int, device: torch.device) -> Te
     return _by_chunk(chunks, tokens, size, torch.device("cpu")).argsort().to(device)
 
 
+_WIDE = (torch.complex128, torch.int64, torch.int32, torch.int16, torch.uint8)
+
+
 def _wide(x: Tensor) -> Tensor:
-    """The same memory as numbers of 16 bytes, which are moved as fast as it is."""
-    return x.view(torch.complex128) if tried("wide") else x
-
-
-def _wait(work: dist.Work | None) -> None:
-    if work is not None:
-        work.wait()
-
-
-def _group() -> Any:
-    return next((group for name, group in GROUPS.items() if tried(name)), None)
-
-
-def _exchange_pairs(pairs: Sequence[tuple[Tensor, Tensor, int]]) -> list[dist.Work]:
-    """Begin to send the first and receive the second of each pair, to and from a process."""
-    as_bytes = lambda x: x.view(-1).view(torch.uint8)  # noqa: E731
-    group = _group()
-    ways = [
-        dist.P2POp(way, as_bytes(x), peer, group)
-        for out, into, peer in pairs
-        for way, x in ((dist.isend, out), (dist.irecv, into))
-    ]
-    return dist.batch_isend_irecv(ways)
+    """The same heads (..., head_dim) in the widest numbers that make them up: a device moves those
+    of 16 bytes as fast as it can. Whole heads lie before each of them, so their start divides, too.
+    """
+    head = x.shape[-1] * x.element_size()
+    return x.view(next(dtype for dtype in _WIDE if head % dtype.itemsize == 0))
 
 
 def _exchange(
     received: Tensor, sent: Tensor, from_each: Sequence[int], to_each: Sequence[int]
-) -> dist.Work | None:
+) -> dist.Work:
     """Begin an all to all; so many of the last two axes from and to each process, in order."""
     step = sent.shape[-2] * sent.shape[-1] * sent.element_size()
     # As bytes: not every backend knows every number format.
-    return dist.all_to_all_single(
+    work = dist.all_to_all_single(
         received.view(-1).view(torch.uint8),
-        sent.reshape(-1).view(torch.uint8),
+        sent.view(-1).view(torch.uint8),
         [n * step for n in from_each],
         [n * step for n in to_each],
-        group=_group(),
-        async_op=tried("pipe"),
+        async_op=True,
     )
+    return cast("dist.Work", work)

@@ -12,7 +12,6 @@ import contextlib
 import dataclasses
 import faulthandler
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -21,7 +20,6 @@ import traceback
 import warnings
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import asdict
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +31,8 @@ from magi_engine.config.official import MagiConfig
 from magi_engine.config.vae import Tile
 from magi_engine.model.random_weights import random_dit
 from magi_engine.ops.backends import FASTEST
-from magi_engine.ops.mesh import ALONE, GROUPS, Mesh, join, leave
+from magi_engine.ops.mesh import ALONE, Mesh, join, leave
 from magi_engine.resources import resource_path
-from magi_engine.runtime.machine.streams import Streams
 from magi_engine.runtime.planning.placement import Placement
 from magi_engine.runtime.process.environment import let_memory_be_whole
 from magi_engine.sampling.cache import WindowAttention
@@ -56,17 +53,6 @@ SCENARIOS = (
     Scenario("480 w4, 8 steps, vae", 480, 8, 4, 10, vae=True, attention=FASTEST),
     Scenario("384 w4, 8 steps, vae", 384, 8, 4, 10, vae=True, attention=FASTEST),
 )
-VARIANTS = (
-    "now",
-    "lanes",
-    "wide",
-    "wide,lanes",
-    "wide,pipe",
-    "wide,pipe,lanes",
-)
-RISKY = ("wide,pipe,lanes,near", "wide,pipe,lanes,prio", "wide,pipe,lanes,lean")
-SHORT = Scenario("720 w4, 4 steps", 720, 4, 4, 4, attention=FASTEST)
-SMALL = Scenario("384 w4, 8 steps", 384, 8, 4, 4, attention=FASTEST)
 LARGE = Scenario("24B, 720 w1, 4 steps", 720, 4, 1, 2, made=1, attention=FASTEST)
 KINDS = {
     "all-to-all": ("nccl",),
@@ -141,53 +127,6 @@ class Cards(Bench):
             together[f"{what} x"] = found["1"][what] / together[what]
         return found
 
-    def row(self, scenario: Scenario, mesh: Mesh, first: dict[int, list[Tensor]]) -> dict[str, Any]:
-        """A scenario on one card or on all, its latents beside the ``first`` of one card, and of
-        as many. But for the long one memory stays as the last row left it."""
-        self.dit.mesh = mesh
-        if scenario.steps == 16:
-            outcome = asdict(self.run(scenario))
-            found: dict[str, Any] = {k: outcome[k] for k in ("total_s", "chunk_s", "peak_vram_gib")}
-        else:
-            self._use(self.kernels, scenario.attention)
-            streams, way = Streams(self.device), self._place(scenario)
-            side = scenario.pixels // 8 // self.scale // 2 * 2
-            begin = time.perf_counter()
-            done = [streams.record()]
-            done += [streams.record() for _ in self._chunks(scenario, side, [], way)]
-            done[-1].wait()
-            found = {"total_s": time.perf_counter() - begin}
-            found["chunk_s"] = [b.seconds_since(a) for a, b in pairwise(done)]
-        for size in (1, mesh.size):
-            latents = first.setdefault(size, self.latents)
-            found[f"error to {size}"] = _difference(latents, self.latents)
-        return found
-
-    def each(self) -> dict[str, Any]:
-        """Seconds of the same attentions and products on each card alone, and on all at once."""
-        make = lambda *shape: torch.randn(*shape, device=self.device).bfloat16()  # noqa: E731
-        tokens = 12150 // self.scale**2
-        q, k, v = (make(1, n * tokens, heads, 128) for n, heads in ((1, 12), (5, 4), (5, 4)))
-        x, w = make(tokens, 3072), make(3072, 12288)
-        attend = self.attentions[FASTEST]
-        works: dict[str, Callable[[], Any]] = {
-            "attention": lambda: attend(q, k, v),
-            "products": lambda: x @ w,
-        }
-        if self.on_gpu:
-            attend(q, k, v)
-        found: dict[str, Any] = {}
-        for name, work in works.items():
-            for who in (*range(self.mesh.size), None):
-                seconds = torch.zeros(self.mesh.size, dtype=torch.float64)
-                self.mesh.all_did(True)
-                if who in (self.mesh.rank, None):
-                    count = (200 if name == "attention" else 400) if self.on_gpu else 2
-                    seconds[self.mesh.rank] = count * self._timed(work, count)
-                dist.all_reduce(seconds)
-                found[f"{name}, {'all' if who is None else who}"] = seconds.tolist()
-        return found
-
     def same(self) -> dict[str, Any]:
         """Whether all cards compute what one does, and always the same: where they part."""
         scenario = Scenario("same", 720, 4, 4, 3, attention=FASTEST)
@@ -247,15 +186,13 @@ class Cards(Bench):
             for hook in hooks:
                 hook.remove()
 
-    def where_time_goes(
-        self, pixels: int, window: int, meshes: Iterable[Mesh] | None = None
-    ) -> dict[str, Any]:
+    def where_time_goes(self, pixels: int, window: int) -> dict[str, Any]:
         """Milliseconds of the first card in one forward with a full window, alone and together."""
         found: dict[str, Any] = {}
         side = pixels // 8 // self.scale // 2 * 2
         scenario = Scenario("profile", pixels, 4, window, window + 2, attention=FASTEST)
         self._use(self.kernels, FASTEST)
-        for mesh in meshes or (ALONE, self.mesh):
+        for mesh in (ALONE, self.mesh):
             self.dit.mesh = mesh
             way = self._place(scenario)
             with contextlib.closing(self._events(scenario, side, way)) as steps:
@@ -301,9 +238,6 @@ class Cards(Bench):
         ]
         computing = _covered((a, b) for a, b, sends in spans if not sends)
         running = _covered((a, b) for a, b, _ in spans)
-        if trace := os.environ.get("MAGI_TRACE"):
-            name = os.environ.get("MAGI_MESH", "one").replace(",", "-")
-            profile.export_chrome_trace(f"{trace}/{name}-{self.dit.mesh.size}.json.gz")
         return parts | {
             "all-to-all with nothing beside it": running - computing,
             "two lanes at once": sum(b - a for a, b, s in spans if not s) / 1e6 - computing,
@@ -311,6 +245,26 @@ class Cards(Bench):
             "the host waits": syncs,
             "kernels": most,
         }
+
+    def each(self) -> dict[str, list[float]]:
+        """Milliseconds of one attention and one product, on each card alone and on all at once."""
+        make = lambda *shape: torch.randn(*shape, device=self.device).bfloat16()  # noqa: E731
+        tokens, attend = 12150 // self.scale**2, self.attentions[FASTEST]
+        q = make(1, tokens, 12, 128)
+        k, v = (make(1, 5 * tokens, 4, 128) for _ in "kv")
+        x, w = make(tokens, 3072), make(3072, 12288)
+        works = {"attention": lambda: attend(q, k, v), "product": lambda: x @ w}
+        found: dict[str, list[float]] = {}
+        for name, work in works.items():
+            for who in (*range(self.mesh.size), None):
+                milliseconds = torch.zeros(self.mesh.size, dtype=torch.float64)
+                self.mesh.all_did(True)
+                if who in (self.mesh.rank, None):
+                    took = self._timed(work, 200 if self.on_gpu else 2)
+                    milliseconds[self.mesh.rank] = 1e3 * took
+                dist.all_reduce(milliseconds)
+                found[f"{name}, {'all' if who is None else who}"] = milliseconds.tolist()
+        return found
 
     def transfer(self) -> dict[str, float]:
         """All-to-alls of the sizes of a layer with nothing else: milliseconds, GB/s of a card."""
@@ -378,8 +332,6 @@ def main() -> int:
     parser.add_argument("--parts", nargs="+", help="only those whose names begin so")
     parser.add_argument("--together", action="store_true", help="one card's figures are there")
     parser.add_argument("--graphs", action="store_true", help="CUDA graphs in a mesh")
-    parser.add_argument("--variants", nargs="*", help="of MAGI_MESH, beside each other")
-    parser.add_argument("--seconds", type=float, default=170, help="variants begin nothing later")
     parser.add_argument("--rank", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--store", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -403,7 +355,6 @@ def main() -> int:
 
 def rank(args: argparse.Namespace) -> None:
     """One process of the mesh."""
-    begun = time.perf_counter()
     let_memory_be_whole()
     on_card = args.device == "cuda"
     device = torch.device("cuda", args.rank) if on_card else torch.device("cpu")
@@ -448,84 +399,9 @@ def rank(args: argparse.Namespace) -> None:
         found = result.get(scenario.name, {})
         return {size: found[size] for size in found if size.isdigit()} if args.together else {}
 
-    def variants(names: Iterable[str]) -> None:
-        """Variants beside each other; the two fastest once more, as long as there is time."""
-        first: dict[str, dict[int, list[Tensor]]] = {
-            scenario.name: {} for scenario in (SHORT, SMALL, SCENARIOS[0])
-        }
-
-        def run(variant: str, scenario: Scenario, note: str = "") -> None:
-            if not mesh.agree(lambda: time.perf_counter() - begun < args.seconds):
-                return
-            among = ALONE if variant == "one" else mesh
-            os.environ["MAGI_MESH"] = variant
-            known = first[scenario.name]
-            part(f"{scenario.name}: {variant}{note}", lambda: bench.row(scenario, among, known))
-
-        def profiled(variant: str) -> None:
-            if not mesh.agree(lambda: time.perf_counter() - begun < args.seconds):
-                return
-            os.environ["MAGI_MESH"] = variant
-            among = ALONE if variant == "one" else mesh
-            part(f"time, 720 w4: {variant}", lambda: bench.where_time_goes(720, 4, [among]))
-
-        each = bench.each()
-        part("each card", lambda: each)
-        for note in (", cold", "", ", again"):
-            run("one", SHORT, note)
-        run("now", SHORT, ", cold")
-        for note in ("", ", again"):
-            for name in names:
-                run(name, SHORT, note)
-
-        def by_speed() -> list[str]:
-            seconds: dict[str, float] = {}
-            for name in names:
-                took = [result.get(f"{SHORT.name}: {name}{note}") for note in ("", ", again")]
-                if name != "now" and all(took):
-                    seconds[name] = min(found["total_s"] for found in took if found)
-            return sorted(seconds, key=lambda name: seconds[name])
-
-        fastest = mesh.agree(by_speed)
-        for name in ("one", "now", *fastest[:1]):
-            run(name, SCENARIOS[0])
-        for name in ("now", *fastest[:1], "one"):
-            profiled(name)
-        for note in ("", ", again"):
-            for name in ("one", "now", *fastest[:1]):
-                run(name, SMALL, note)
-        risky = [name for name in RISKY if made(name)]
-        for note in ("", ", again"):
-            for name in (*risky, *fastest[:1]):
-                run(name, SHORT, note if name in risky else f"{note}, later")
-        for name in fastest[1::-1]:
-            run(name, SCENARIOS[0], ", later")
-
-    def made(variant: str) -> bool:
-        """Make the process group that a variant exchanges through, if it has its own."""
-        for name, blocks in (("prio", 0), ("lean", 8)):
-            if name not in variant.split(",") or name in GROUPS:
-                continue
-            if not on_card:
-                GROUPS[name] = dist.new_group()
-                continue
-            try:
-                options = dist.ProcessGroupNCCL.Options(is_high_priority_stream=True)
-                if blocks:
-                    options.config.max_ctas = blocks
-                GROUPS[name] = dist.new_group(backend="nccl", pg_options=options)
-                dist.all_reduce(torch.zeros(1, device=device), group=GROUPS[name])
-            except (AttributeError, TypeError, RuntimeError) as error:
-                print(f"not {variant}: {error}", flush=True)
-                return False
-        return True
-
-    if args.variants is not None:
-        variants(args.variants or VARIANTS)
-        leave()
-        return
-    transfer = bench.transfer()
+    transfer, each = bench.transfer(), bench.each()
     part("transfer", lambda: transfer)
+    part("each card", lambda: each)
     if not args.graphs:
         part("same", bench.same)
     for scenario in SCENARIOS:
