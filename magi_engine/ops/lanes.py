@@ -17,14 +17,11 @@ class Lanes:
     """The present stream of a device and another one beside it; on a CPU there is nothing to it.
 
     Memory that is allocated in a lane stays with it.
-
-    Args:
-        beside: False: both lanes are the present stream.
     """
 
-    def __init__(self, device: torch.device, beside: bool = True) -> None:
+    def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._beside = torch.cuda.Stream(device) if beside and device.type == "cuda" else None
+        self._beside = torch.cuda.Stream(device) if device.type == "cuda" else None
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[tuple[AbstractContextManager[object], ...]]:

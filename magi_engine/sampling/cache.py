@@ -15,7 +15,7 @@ from magi_engine.model.block import KeyRoom, Rooms
 from magi_engine.ops.attention import Attention, attention, prepare
 from magi_engine.ops.copies import CopyEvent, CopyStream, host_buffer
 from magi_engine.ops.lanes import Lanes
-from magi_engine.ops.mesh import ALONE, Mesh
+from magi_engine.ops.mesh import ALONE, Arriving, Mesh
 
 
 class RollingCache:
@@ -52,7 +52,7 @@ class RollingCache:
         self._heads = (mesh.groups(config.num_query_groups), config.kv_channels)
         self._work_tokens = work * chunk_tokens
         self.on_host = on_host
-        self.lanes = Lanes(device, beside=mesh.size == 1)  # several cards were not tried with it
+        self.lanes = Lanes(device)
         kept_shape = (self._layers, 2, kept * chunk_tokens, *self._heads)
         if on_host:
             self._kept = host_buffer(kept_shape, dtype, device)
@@ -196,8 +196,9 @@ class WindowAttention(KeyRoom):
         lengths = [last - first for first, last in ranges]
         self.longest_first = sorted(range(len(ranges)), key=lambda i: -lengths[i])
         self.beginning: dict[int, list[int]] = {}
-        for index, (begin, _) in enumerate(ranges):
-            self.beginning.setdefault(begin, []).append(index)
+        for index in self.longest_first:
+            self.beginning.setdefault(ranges[index][0], []).append(index)
+        self.by_chunk = cache.mesh.by_chunk(len(ranges), cache.chunk_tokens)
         oldest = min(first, *(oldest for oldest, _ in ranges))
         cache.begin(oldest, first, first + len(ranges))
 
@@ -212,36 +213,72 @@ class WindowAttention(KeyRoom):
         cache, mesh, given = self.cache, self.cache.mesh, q
         if len(q) > 1:
             return self._each(layer, q, k, v)
-        cache.arrive(layer)
-        if mesh.size > 1:
-            rooms = cache.read(layer, self.first, self.first + len(self.ranges))
-            q, _, _ = mesh.to_heads(q, k, v, cache.chunk_tokens, *(room[0] for room in rooms))
+        coming: dict[int, Arriving] = {}
+        if mesh.size == 1:
+            cache.arrive(layer)
+        else:
+            q, coming = self._gather(layer, q, k, v)
         if self.keeps_first:
             cache.keep(layer, self.first)
         queries = q.split(cache.chunk_tokens, dim=1)
-        prepared: dict[int, Callable[[], Tensor]] = {}
-        for first, which in self.beginning.items():  # those that begin with the same chunk
-            lasts = [self.ranges[index][1] for index in which]
-            k, v = cache.read(layer, first, max(lasts))
-            counts = [(last - first) * cache.chunk_tokens for last in lasts]
-            theirs = [queries[index] for index in which]
-            prepared |= zip(which, prepare(self.attention, theirs, k, v, counts), strict=True)
+        prepared = self._prepared(layer, queries)
+        going: list[Arriving] = []
         if len(prepared) == 1:
             q = prepared[0]()
         else:
+            places = given.chunk(len(queries), dim=1)
             with cache.lanes.opened() as lanes:
                 # The last one has nothing beside it: it is to be short.
                 for lane, index in enumerate(self.longest_first):
                     own = queries[index]
                     with lanes[lane % 2]:
+                        if index in coming:
+                            coming[index].wait()
                         result = prepared[index]()
                         if result is not own:
                             own.copy_(result)
+                        if self.by_chunk:
+                            going.append(mesh.to_tokens(own, cache.chunk_tokens, places[index]))
         cache.release(layer)
-        if mesh.size > 1:
-            mesh.to_tokens(q, cache.chunk_tokens, given)
-            return given
-        return q
+        if mesh.size == 1:
+            return q
+        if not self.by_chunk:
+            going.append(mesh.to_tokens(q, cache.chunk_tokens, given))
+        for chunk in going:
+            chunk.wait()
+        return given
+
+    def _gather(
+        self, layer: int, q: Tensor, k: Tensor, v: Tensor
+    ) -> tuple[Tensor, dict[int, Arriving]]:
+        """Everybody's keys and values in their room; queries, and what those that are still under
+        way come with."""
+        cache = self.cache
+        rooms = cache.read(layer, self.first, self.first + len(self.ranges))
+        (q, _, _), keys, queries = cache.mesh.to_heads(
+            q,
+            k,
+            v,
+            cache.chunk_tokens,
+            *(room[0] for room in rooms),
+            order=self.longest_first if self.by_chunk else (),
+        )
+        cache.arrive(layer)
+        keys.wait()
+        if queries and layer == 0:  # attention may be chosen by what it does with the first ones
+            queries.pop(self.longest_first[0]).wait()
+        return q, queries
+
+    def _prepared(self, layer: int, queries: Sequence[Tensor]) -> dict[int, Callable[[], Tensor]]:
+        """What attends for each of the chunks."""
+        prepared: dict[int, Callable[[], Tensor]] = {}
+        for first, which in self.beginning.items():  # those that begin with the same chunk
+            lasts = [self.ranges[index][1] for index in which]
+            k, v = self.cache.read(layer, first, max(lasts))
+            counts = [(last - first) * self.cache.chunk_tokens for last in lasts]
+            theirs = [queries[index] for index in which]
+            prepared |= zip(which, prepare(self.attention, theirs, k, v, counts), strict=True)
+        return prepared
 
     def _each(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """The same of a batch, one video after the other: as it is seen alone."""
@@ -266,5 +303,7 @@ def attend_alone(
     del layer
     if mesh.size == 1:
         return attention(q, k, v)
-    mesh.to_tokens(attention(*mesh.to_heads(q, k, v, tokens)), tokens, q)
+    heads, arriving, _ = mesh.to_heads(q, k, v, tokens)
+    arriving.wait()
+    mesh.to_tokens(attention(*heads), tokens, q).wait()
     return q

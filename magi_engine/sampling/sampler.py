@@ -335,9 +335,15 @@ class _Run:
             alone = kind is Pass.ALONE
             chunks = len(forward.chunks if alone else forward.ranges)
             chunks += forward.copies_oldest and not alone
+            by_chunk = not alone and self.mesh.by_chunk(chunks, tokens)
             for _ in self.model.layers:
-                yield Exchange("to heads", chunks, tokens, heads + kv, dtype, device)
-                yield Exchange("to tokens", chunks, tokens, heads, dtype, device)
+                if by_chunk:
+                    yield Exchange("to heads", chunks, tokens, kv, dtype, device)
+                    yield from chunks * [Exchange("to heads", 1, tokens, heads, dtype, device)]
+                    yield from chunks * [Exchange("to tokens", 1, tokens, heads, dtype, device)]
+                else:
+                    yield Exchange("to heads", chunks, tokens, heads + kv, dtype, device)
+                    yield Exchange("to tokens", chunks, tokens, heads, dtype, device)
             yield Exchange("whole", chunks, tokens, pixels, torch.float32, device)
 
     def _step(self, forward: Forward) -> tuple[dict[int, Tensor], Tensor]:

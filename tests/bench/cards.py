@@ -17,7 +17,8 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Generator
+import warnings
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,7 @@ KINDS = {
     "all-to-all": ("nccl",),
     "attention": ("attend", "flash", "fmha", "sdpa", "survey", "quantise_", "scales"),
     "products": ("gemm", "nvjet", "cutlass", "xmma", "scaled_mm"),
-    "copies": ("copy", "Memcpy", "CatArray"),
+    "copies": ("copy", "Memcpy", "CatArray", "indexSelect", "index_select"),
 }
 """Parts of the names of kernels; what has none is between the products."""
 
@@ -189,7 +190,7 @@ class Cards(Bench):
         """Milliseconds of the first card in one forward with a full window, alone and together."""
         found: dict[str, Any] = {}
         side = pixels // 8 // self.scale // 2 * 2
-        scenario = Scenario("profile", pixels, 4, window, window + 1, attention=FASTEST)
+        scenario = Scenario("profile", pixels, 4, window, window + 2, attention=FASTEST)
         self._use(self.kernels, FASTEST)
         for mesh in (ALONE, self.mesh):
             self.dit.mesh = mesh
@@ -206,7 +207,7 @@ class Cards(Bench):
             if isinstance(event, StepDone):
                 yield event
 
-    def _profiled(self, run: Callable[[], Any]) -> dict[str, float]:
+    def _profiled(self, run: Callable[[], Any]) -> dict[str, Any]:
         if not self.on_gpu:
             run()
             return {}
@@ -216,14 +217,54 @@ class Cards(Bench):
             run()
             torch.cuda.synchronize()
             wall = time.perf_counter() - begin
+        with _syncs() as syncs:
+            torch.cuda.synchronize()
+            begin = time.perf_counter()
+            run()
+            host = time.perf_counter() - begin
+            torch.cuda.synchronize()
+            plain = time.perf_counter() - begin
         parts = dict.fromkeys((*KINDS, "between products"), 0.0)
         for event in profile.key_averages():
             kinds = (k for k, names in KINDS.items() if any(n in event.key for n in names))
             parts[next(kinds, "between products")] += event.self_device_time_total / 1e3
-        busy = sum(parts.values())
         kernels = {e.key[:60]: e.self_device_time_total / 1e3 for e in profile.key_averages()}
-        most = sorted(kernels.items(), key=lambda item: -item[1])[:14]
-        return parts | {"wall": 1e3 * wall, "nothing": 1e3 * wall - busy, "kernels": most}  # type: ignore[dict-item]
+        most = sorted(kernels.items(), key=lambda item: -item[1])[:20]
+        parts |= {"wall": 1e3 * wall, "without the profiler": 1e3 * plain, "the host's": 1e3 * host}
+        spans = [
+            (e.start_ns(), e.start_ns() + e.duration_ns(), "nccl" in e.name())
+            for e in profile.profiler.kineto_results.events()  # type: ignore[union-attr]
+            if str(e.device_type()).endswith("CUDA")
+        ]
+        computing = _covered((a, b) for a, b, sends in spans if not sends)
+        running = _covered((a, b) for a, b, _ in spans)
+        return parts | {
+            "all-to-all with nothing beside it": running - computing,
+            "two lanes at once": sum(b - a for a, b, s in spans if not s) / 1e6 - computing,
+            "nothing": 1e3 * wall - running,
+            "the host waits": syncs,
+            "kernels": most,
+        }
+
+    def each(self) -> dict[str, list[float]]:
+        """Milliseconds of one attention and one product, on each card alone and on all at once."""
+        make = lambda *shape: torch.randn(*shape, device=self.device).bfloat16()  # noqa: E731
+        tokens, attend = 12150 // self.scale**2, self.attentions[FASTEST]
+        q = make(1, tokens, 12, 128)
+        k, v = (make(1, 5 * tokens, 4, 128) for _ in "kv")
+        x, w = make(tokens, 3072), make(3072, 12288)
+        works = {"attention": lambda: attend(q, k, v), "product": lambda: x @ w}
+        found: dict[str, list[float]] = {}
+        for name, work in works.items():
+            for who in (*range(self.mesh.size), None):
+                milliseconds = torch.zeros(self.mesh.size, dtype=torch.float64)
+                self.mesh.all_did(True)
+                if who in (self.mesh.rank, None):
+                    took = self._timed(work, 200 if self.on_gpu else 2)
+                    milliseconds[self.mesh.rank] = 1e3 * took
+                dist.all_reduce(milliseconds)
+                found[f"{name}, {'all' if who is None else who}"] = milliseconds.tolist()
+        return found
 
     def transfer(self) -> dict[str, float]:
         """All-to-alls of the sizes of a layer with nothing else: milliseconds, GB/s of a card."""
@@ -248,6 +289,32 @@ class Cards(Bench):
             call()
         wait()
         return (time.perf_counter() - begin) / calls
+
+
+def _covered(spans: Iterable[tuple[int, int]]) -> float:
+    """Milliseconds that are in any of these spans of nanoseconds."""
+    total = end = 0
+    for a, b in sorted(spans):
+        total += max(0, b - max(a, end))
+        end = max(end, b)
+    return total / 1e6
+
+
+@contextlib.contextmanager
+def _syncs() -> Generator[dict[str, int]]:
+    """Where the host waits for the card, and how often."""
+    found: dict[str, int] = {}
+    torch.cuda.set_sync_debug_mode("warn")
+    try:
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            yield found
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    for warning in said:
+        if "synchroniz" in str(warning.message):
+            place = f"{Path(warning.filename).name}:{warning.lineno}"
+            found[place] = found.get(place, 0) + 1
 
 
 def _difference(expected: list[Tensor], actual: list[Tensor]) -> float:
@@ -332,8 +399,9 @@ def rank(args: argparse.Namespace) -> None:
         found = result.get(scenario.name, {})
         return {size: found[size] for size in found if size.isdigit()} if args.together else {}
 
-    transfer = bench.transfer()
+    transfer, each = bench.transfer(), bench.each()
     part("transfer", lambda: transfer)
+    part("each card", lambda: each)
     if not args.graphs:
         part("same", bench.same)
     for scenario in SCENARIOS:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import multiprocessing
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 import torch
@@ -18,11 +20,14 @@ from torch import Tensor
 from magi_engine.config.sizes import most_ranks
 from magi_engine.config.vae import Tile, VaeConfig
 from magi_engine.model.vae import ViTVAE
+from magi_engine.ops import mesh as mesh_module
 from magi_engine.ops.attention import Attention, attention
-from magi_engine.ops.mesh import ALONE, Mesh, join, leave, shares_of
+from magi_engine.ops.mesh import ALONE, Exchange, Mesh, join, leave, shares_of
 from magi_engine.runtime.replay import replay_case
 from magi_engine.sampling.memory import Memory
 from magi_engine.weights.checkpoint import load_weights
+
+T = TypeVar("T")
 
 TOLERANCE = 6e-5  # as for one process, see test_goldens.py
 CASES = {
@@ -31,6 +36,15 @@ CASES = {
     8: ("v2v_base_cfg3",),
 }
 """By the number of processes. Guided ones see chunks alone, too."""
+HEADS = (
+    (torch.bfloat16, 40),
+    (torch.float32, 16),
+    (torch.float32, 3),
+    (torch.float16, 12),
+    (torch.bfloat16, 5),
+    (torch.float8_e4m3fn, 7),
+)
+"""Whose bytes are a multiple of 16, 16, 4, 8, 2 and 1."""
 SHORT = "i2v_base_cfg3"
 """The case that two processes make once more, each of them with too little memory once."""
 
@@ -52,11 +66,21 @@ class Short:
         return self.does(*args)
 
 
+class Counting(Mesh):
+    """Whether the exchanges of a forward are those that would go on without it."""
+
+    def attempt(self, forward: Callable[[], T], alike: Callable[[], Iterable[Exchange]]) -> T:
+        result = super().attempt(forward, alike)
+        assert self._exchanges[0] == len(list(alike()))
+        return result
+
+
 def replay(goldens: Path, folder: Path, rank: int, size: int) -> None:
     """This process's part of all cases of a mesh; the leading one saves what came out."""
     torch.set_num_threads(1)
     cpu = torch.device("cpu")
-    mesh = join(folder / "store", rank, size, cpu, timeout_s=600)
+    join(folder / "store", rank, size, cpu, timeout_s=600)
+    mesh = Counting(rank, size)
 
     def make(name: str, output: str, attention: Attention = attention) -> None:
         case = goldens / f"{name}.json"
@@ -83,7 +107,44 @@ def replay(goldens: Path, folder: Path, rank: int, size: int) -> None:
         short = Short(attention, call=70 if rank else 9)
         make(SHORT, f"{SHORT}, short of memory", short)
         assert short.left < 0
+    exchange(mesh)
+    mesh_module.LARGE_CHUNK = 1
+    make(CASES[size][0], f"{CASES[size][0]}, chunk by chunk")
+    if size == 2:
+        # In the middle of a layer, when others have more of its chunks under way.
+        short = Short(attention, call=70 if rank else 9)
+        make(SHORT, f"{SHORT}, chunk by chunk, short of memory", short)
+        assert short.left < 0
     leave()
+
+
+def exchange(mesh: Mesh) -> None:
+    """Heads of any size come from all processes and go back, in one piece and chunk by chunk."""
+    tokens, chunks, counts = 11, 3, (8, 4, 4)
+    for (dtype, head_dim), order in itertools.product(HEADS, ((), (2, 0, 1))):
+        generator = torch.Generator().manual_seed(0)
+        fused = torch.randn(1, chunks * tokens, sum(counts), head_dim, generator=generator)
+        whole = fused.to(dtype).split(counts, dim=2)
+        q, k, v = mesh.own(fused.to(dtype), chunks, 1).split(counts, dim=2)
+        given = q.clone()
+        groups = mesh.groups(4)
+        memory = torch.zeros(2, (1 + chunks) * tokens, groups, head_dim).to(dtype)
+        rooms = memory[:, tokens:].unbind()
+        heads, keys, queries = mesh.to_heads(q, k, v, tokens, *rooms, order=order)
+        for x in (q, k, v):
+            x.zero_()  # on its way already
+        for arriving in (keys, *reversed(queries.values())):
+            arriving.wait()
+        for x, all_heads in zip(heads, whole, strict=True):
+            count = max(1, all_heads.shape[2] // mesh.size)
+            first = mesh.rank * all_heads.shape[2] // mesh.size
+            assert torch.equal(x, all_heads.narrow(2, first, count)), (dtype, head_dim, order)
+        assert not memory[:, :tokens].any()
+        parts = chunks if order else 1
+        pairs = zip(heads[0].chunk(parts, dim=1), q.chunk(parts, dim=1), strict=True)
+        for arriving in [mesh.to_tokens(x, tokens, out) for x, out in pairs]:
+            arriving.wait()
+        assert torch.equal(q, given), (dtype, head_dim, order)
 
 
 @torch.inference_mode()
@@ -163,6 +224,18 @@ def test_shares_of_tokens_are_put_together_in_order() -> None:
         [4, 5, 6, 11, 12, 13],
     ]
     assert [Mesh(rank, 3).count(7) for rank in range(3)] == [2, 2, 3]
+
+
+def test_only_chunks_that_are_large_in_each_process_are_exchanged_one_by_one() -> None:
+    tokens = {pixels: 6 * (pixels // 16) ** 2 for pixels in (384, 720)}
+    assert [Mesh(0, size).by_chunk(5, tokens[720]) for size in (1, 2, 4, 8)] == [
+        False,
+        True,
+        True,
+        False,
+    ]
+    assert not Mesh(0, 2).by_chunk(1, tokens[720]), "beside what?"
+    assert not Mesh(0, 2).by_chunk(5, tokens[384])
 
 
 def test_one_process_asks_nobody() -> None:
