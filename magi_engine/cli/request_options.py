@@ -363,7 +363,7 @@ def whole(text: str) -> int:
 
 def _cards(text: str) -> int:
     count = 0 if text == "all" else whole(text)
-    if count < 0 or text == "0":
+    if count < 0 or (count == 0 and text != "all"):
         raise argparse.ArgumentTypeError(f"{text!r} is neither a number of cards nor 'all'")
     return count
 
@@ -384,10 +384,10 @@ def _wholes(text: str) -> tuple[int, ...]:
 
 
 def _crop(text: str) -> CropBox:
-    values = _numbers(text)
-    if len(values) != 4:
+    parts = text.split(",")
+    if len(parts) != 4:
         raise argparse.ArgumentTypeError(f"{text!r} is not X,Y,W,H")
-    return CropBox(*values)
+    return CropBox(*map(number, parts))
 
 
 def _clip(text: str) -> ClipPart:

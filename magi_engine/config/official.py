@@ -25,6 +25,8 @@ SHORTCUT_MODES = ("8,16,16", "16,16,8")
 _POSITIVE = Message("must be positive")
 _REMOVE = Message("Remove that field.")
 _LARGEST = 2**31
+MAX_FRAMES = 1_000_000
+MAX_SEED = 2**63 - 1
 _MOST = {
     "num_layers": 1_000,
     "num_attention_heads": 10_000,
@@ -33,7 +35,8 @@ _MOST = {
     "num_steps": 10_000,
     "window_size": 1_000,
     "chunk_width": 10_000,
-    "num_frames": 1_000_000,
+    "num_frames": MAX_FRAMES,
+    "seed": MAX_SEED,
 }
 """Of what is counted one by one; far beyond any model and any video."""
 _ANY_SIGN = {"seed", "clean_chunk_kvrange", "clean_t", "distill_nearly_clean_chunk_threshold"}
@@ -292,8 +295,10 @@ def _check_numbers(section: object, prefix: str) -> None:
         value = getattr(section, spec.name)
         numbers = value if isinstance(value, list | tuple) else [value]
         for number in (n for n in numbers if isinstance(n, int | float)):
-            if not abs(number) <= _MOST.get(spec.name, _LARGEST):  # nor NaN
-                problem = Message("is {value}, which cannot be", value=reprlib.repr(number))
+            most = _MOST.get(spec.name, _LARGEST)
+            if not abs(number) <= most:  # nor NaN
+                value = reprlib.repr(number)
+                problem = Message("is {value}, where {most} is the most", value=value, most=most)
                 raise _wrong(f"{prefix}.{spec.name}", problem)
             scalar = number is value and not isinstance(value, bool)
             if scalar and number <= 0 and spec.name not in _ANY_SIGN:

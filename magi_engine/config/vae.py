@@ -30,8 +30,8 @@ class Tile:
 
     @classmethod
     def released(cls, fps: int) -> Tile:
-        """The tile the release uses: 256 pixels square, half a second."""
-        return cls(size=256, frames=fps // 2 // 4 * 4)
+        """The tile the release uses: 256 pixels square, half a second, 4 frames at least."""
+        return cls(size=256, frames=max(4, fps // 2 // 4 * 4))
 
 
 @dataclass(frozen=True)

@@ -148,7 +148,7 @@ def plan_clip(path: str | Path, fps: float | Fraction, part: ClipPart | None = N
     if is_still(path):  # decoded as a video it may be one tile of a picture
         raise MediaReadError(
             "{name} is an image, not a video.",
-            "Choose the mode i2v to start from it.",
+            "Give it as an image.",
             name=path.name,
         )
     known = _scan(path, part, rate)

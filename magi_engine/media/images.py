@@ -168,7 +168,7 @@ def _open_with_ffmpeg(path: Path) -> Image.Image:
         if not is_still_format(container):
             raise MediaReadError(
                 "{name} is a video, not an image.",
-                "Use it as the video of a v2v request.",
+                "Give it as a video.",
                 name=path.name,
             )
         frame = next(container.decode(video_stream(container, path)))

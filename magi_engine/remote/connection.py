@@ -78,8 +78,15 @@ class Connection:
         Raises:
             InvalidRequestError: as above, or the file cannot be read.
         """
+        _parts(address)
         try:
             token = read_text(token_file, _MOST_TOKEN_BYTES).split()[:1]
+        except FileNotFoundError as error:
+            raise InvalidRequestError(
+                "There is no key at {path}.",
+                "Copy the file that 'magi serve' names, and say where it is: --token-file FILE",
+                path=token_file,
+            ) from error
         except (OSError, UnicodeDecodeError) as error:
             raise InvalidRequestError(
                 "{path} cannot be read.", "Check the name.", path=token_file

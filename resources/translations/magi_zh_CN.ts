@@ -2211,14 +2211,6 @@
         <translation>请选择包含“ckpt”或“downloads”的文件夹。</translation>
     </message>
     <message>
-        <source>Choose the mode i2v to start from it.</source>
-        <translation>要从它开始，请选择 i2v 模式。</translation>
-    </message>
-    <message>
-        <source>Choose the mode v2v, or leave that option out.</source>
-        <translation>请选择 v2v 模式，或去掉该选项。</translation>
-    </message>
-    <message>
         <source>Choose the model that the video was made with: {model}.</source>
         <translation>请选择制作该视频所用的模型：{model}。</translation>
     </message>
@@ -2285,6 +2277,10 @@
     <message>
         <source>Convert the text encoder again.</source>
         <translation>请重新转换文本编码器。</translation>
+    </message>
+    <message>
+        <source>Copy the file that &apos;magi serve&apos; names, and say where it is: --token-file FILE</source>
+        <translation>请复制“magi serve”所指的文件,并说明它的位置:--token-file FILE</translation>
     </message>
     <message>
         <source>Correct or remove it.</source>
@@ -2485,6 +2481,14 @@
     <message>
         <source>Give each chunk one prompt, in rising order.</source>
         <translation>请按顺序给每个片段一个提示词。</translation>
+    </message>
+    <message>
+        <source>Give it as a video.</source>
+        <translation>请将其作为视频使用。</translation>
+    </message>
+    <message>
+        <source>Give it as an image.</source>
+        <translation>请将其作为图片使用。</translation>
     </message>
     <message>
         <source>Give its --engine, too.</source>
@@ -2735,10 +2739,6 @@
         <translation>其中一张不再响应。</translation>
     </message>
     <message>
-        <source>Only a continued video has a source that can be put in front.</source>
-        <translation>只有续写的视频才有可以放在前面的原视频。</translation>
-    </message>
-    <message>
         <source>Only graphics cards make a video together.</source>
         <translation>只有显卡才能共同生成一个视频。</translation>
     </message>
@@ -2927,6 +2927,10 @@
         <translation>请在每台机器上以 RAY_AUTH_MODE=token 启动 Ray，或使用 --insecure。</translation>
     </message>
     <message>
+        <source>Start from a video, or leave that option out.</source>
+        <translation>请从视频开始,或去掉该选项。</translation>
+    </message>
+    <message>
         <source>Start from an earlier place.</source>
         <translation>请从更早的位置开始。</translation>
     </message>
@@ -2981,6 +2985,10 @@
     <message>
         <source>The array {name} in {path} is {dtype} of shape {shape}, but must be floats of shape ({min_rows} or more, width).</source>
         <translation>{path} 中的数组 {name} 是形状为 {shape} 的 {dtype}，但必须是形状为（{min_rows} 或更多, 宽度）的浮点数。</translation>
+    </message>
+    <message>
+        <source>The attention {name!r} is for NVIDIA graphics cards; here it is PyTorch&apos;s own.</source>
+        <translation>注意力 {name!r} 适用于 NVIDIA 显卡;此处使用 PyTorch 自带的注意力。</translation>
     </message>
     <message>
         <source>The autoencoder</source>
@@ -3483,6 +3491,14 @@
         <translation>引擎数量始终不变：--idle 不起作用。</translation>
     </message>
     <message>
+        <source>There is no key at {path}.</source>
+        <translation>{path} 处没有密钥。</translation>
+    </message>
+    <message>
+        <source>is {value}, where {most} is the most</source>
+        <translation>是 {value},最大为 {most}</translation>
+    </message>
+    <message>
         <source>{chunks:chunk leaves|chunks leave} nothing to generate after the {given} of the clip it starts with.</source>
         <translation>{chunks} 个片段在开头素材的 {given} 个之后已没有可生成的内容。</translation>
     </message>
@@ -3501,6 +3517,18 @@
     <message>
         <source>There is a model called {name} already.</source>
         <translation>已有名为 {name} 的模型。</translation>
+    </message>
+    <message>
+        <source>A video of {frames} frames is longer than any that can be planned.</source>
+        <translation>{frames} 帧的视频过长,无法规划。</translation>
+    </message>
+    <message>
+        <source>Ask for at most {seconds} seconds, or for a video without an end.</source>
+        <translation>请最多选择 {seconds} 秒,或选择不限长度的视频。</translation>
+    </message>
+    <message>
+        <source>Only a video that is continued can be put in front of the result.</source>
+        <translation>只有被延续的视频才能放在结果之前。</translation>
     </message>
     <message>
         <source>There is an NVIDIA GPU, but not NVIDIA&apos;s driver: install it and come back, or go on with the CPU.</source>
@@ -3971,10 +3999,6 @@
         <translation>每边最多使用 {most} 像素。</translation>
     </message>
     <message>
-        <source>Use it as the video of a v2v request.</source>
-        <translation>请把它用作 v2v 的视频。</translation>
-    </message>
-    <message>
         <source>Use less guidance, or have the model&apos;s files verified.</source>
         <translation>请降低引导强度，或校验模型文件。</translation>
     </message>
@@ -4173,10 +4197,6 @@
     <message>
         <source>is {value}, not a multiple of 8</source>
         <translation>为 {value}，不是 8 的倍数</translation>
-    </message>
-    <message>
-        <source>is {value}, which cannot be</source>
-        <translation>为 {value}，这个数值不可能成立</translation>
     </message>
     <message>
         <source>is {value}, which half_channel_vae cannot halve</source>

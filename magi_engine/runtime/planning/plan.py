@@ -336,7 +336,7 @@ def _plan(
         length=length,
         ways=ways,
         costs=costs,
-        notices=(*_notices(request, config, own), *filter(None, [sharing.notice])),
+        notices=(*_notices(request, config, own, device), *filter(None, [sharing.notice])),
         vram_bytes=placement.device_bytes if on_card else None,
         ram_bytes=placement.host_bytes,
         disk_bytes=disk,
@@ -352,8 +352,15 @@ def _plan(
     )
 
 
-def _notices(request: GenerationRequest, config: MagiConfig, own: MagiConfig) -> Iterator[Message]:
+def _notices(
+    request: GenerationRequest, config: MagiConfig, own: MagiConfig, device: str
+) -> Iterator[Message]:
     yield from warnings_for(config, own)
+    if request.attention not in ("auto", "exact") and not device.startswith("cuda"):
+        yield Message(
+            "The attention {name!r} is for NVIDIA graphics cards; here it is PyTorch's own.",
+            name=request.attention,
+        )
     if request.config_path is None and Registry.load().find(request.model).limits:
         runtime = own.runtime_config
         if (request.width, request.height) != (runtime.video_size_w, runtime.video_size_h):

@@ -8,7 +8,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from magi_engine.config.official import LAST_KV_RANGE, EngineConfig, MagiConfig, RuntimeConfig
+from magi_engine.config.official import (
+    LAST_KV_RANGE,
+    MAX_FRAMES,
+    MAX_SEED,
+    EngineConfig,
+    MagiConfig,
+    RuntimeConfig,
+)
 from magi_engine.config.sizes import check_size
 from magi_engine.errors import ConfigError, InvalidRequestError
 from magi_engine.messages import Message
@@ -79,7 +86,7 @@ def validate(request: GenerationRequest, config: MagiConfig) -> MagiConfig:
             "Ask for more than 0 seconds.",
             frames=request.num_frames,
         )
-    if not 0 <= request.seed < 2**63:
+    if not 0 <= request.seed <= MAX_SEED:
         raise InvalidRequestError(
             "The seed {seed} is out of range.",
             "Choose a seed from 0 to 2^63 - 1.",
@@ -88,6 +95,13 @@ def validate(request: GenerationRequest, config: MagiConfig) -> MagiConfig:
     check_attention(request.attention)
     _check_reference(request)
     _check_overrides(request)
+    if request.num_frames is not None and request.num_frames > MAX_FRAMES:
+        raise InvalidRequestError(
+            "A video of {frames} frames is longer than any that can be planned.",
+            "Ask for at most {seconds} seconds, or for a video without an end.",
+            frames=request.num_frames,
+            seconds=MAX_FRAMES // (request.sampling.fps or config.runtime_config.fps),
+        )
     merged = configured(config, request)
     _check_guidance(merged.runtime_config, merged.engine_config)
     runtime = merged.runtime_config
@@ -119,8 +133,8 @@ def _check_reference(request: GenerationRequest) -> None:
         )
     if request.prepend_source and request.mode is not Mode.V2V:
         raise InvalidRequestError(
-            "Only a continued video has a source that can be put in front.",
-            "Choose the mode v2v, or leave that option out.",
+            "Only a video that is continued can be put in front of the result.",
+            "Start from a video, or leave that option out.",
         )
 
 

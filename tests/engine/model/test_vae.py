@@ -166,12 +166,12 @@ def test_the_released_tile_is_256_pixels_and_half_a_second() -> None:
     assert (tile.size, tile.frames, tile.overlap) == (256, 12, 0.25)
 
 
-@pytest.mark.parametrize("fps", range(8, 61))
+@pytest.mark.parametrize("fps", range(1, 61))
 def test_a_tile_holds_whole_latent_frames(fps: int) -> None:
     frames = Tile.released(fps).frames
     assert frames > 0
     assert frames % 4 == 0
-    assert frames <= fps / 2
+    assert frames <= max(4, fps / 2)
 
 
 def test_positions_of_another_grid_are_kept_once_weights_stay(vae: ViTVAE) -> None:

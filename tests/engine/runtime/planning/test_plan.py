@@ -393,3 +393,11 @@ def test_a_model_of_one_size_says_so_of_others(tmp_path: Path) -> None:
     (notice,) = estimated(tmp_path, model="pocket", width=256, height=128).notices
     assert "128 x 128" in str(notice)
     assert estimated(tmp_path, width=256, height=128).notices == ()
+
+
+def test_an_attention_of_cards_says_so_elsewhere(tmp_path: Path) -> None:
+    wish = {"model": "pocket", "width": 128, "height": 128}
+    (notice,) = estimated(tmp_path, attention="cuDNN", device="cpu", **wish).notices
+    assert "cuDNN" in str(notice)
+    assert not estimated(tmp_path, attention="cuDNN", **wish).notices
+    assert not estimated(tmp_path, attention="exact", device="cpu", **wish).notices

@@ -51,7 +51,8 @@ REFUSED: list[tuple[GenerationRequest, str, str]] = [
     (_changed(reference="x.png"), "takes no image", "Leave the reference out"),
     (_changed(mode=Mode.I2V), "needs an image", "Choose an image"),
     (_changed(mode=Mode.V2V), "needs a video", "Choose a video"),
-    (_changed(prepend_source=True), "Only a continued video", "v2v"),
+    (_changed(prepend_source=True), "Only a video that is continued", "Start from a video"),
+    (_changed(num_frames=1_000_001), "1000001 frames", "at most 41666 seconds"),
     (_changed(prompts=()), "no prompt for the first chunk", "may be empty"),
     (_changed(prompts=(PromptChange(1, "x"),)), "no prompt for the first", "may be empty"),
     (
@@ -73,6 +74,7 @@ REFUSED: list[tuple[GenerationRequest, str, str]] = [
     (_sampled(num_steps=0), "0 steps", "positive"),
     (_sampled(num_steps=18), "18 steps", "Choose 16 or 20 steps"),
     (_sampled(num_steps=2), "2 steps", "Choose 4 steps"),
+    (_sampled(num_steps=100_000), "100000, where 10000 is the most", ""),
     (_sampled(noise2clean_kvrange=(0,)), "at least 1", "KV range"),
     (_sampled(clean_chunk_kvrange=0), "at least 1", "KV range"),
     (_sampled(cfg_t_range=(0.1, 0.2)), "rise from 0", "0,0.0217"),
@@ -87,6 +89,10 @@ def test_refused_with_one_thing_to_do(request_: GenerationRequest, said: str, hi
         validate(request_, _DISTILLED)
     assert said in str(caught.value.message)
     assert hint in str(caught.value.hint)
+
+
+def test_every_seed_that_is_named_works() -> None:
+    assert validate(_changed(seed=2**63 - 1), _DISTILLED).runtime_config.seed == 2**63 - 1
 
 
 @pytest.mark.parametrize(("own", "wanted"), [(_BASE, 3), (_DISTILLED, 1)])
