@@ -2488,11 +2488,15 @@
     </message>
     <message>
         <source>Give it as an image.</source>
-        <translation>请将其作为图片使用。</translation>
+        <translation>请将其作为图像使用。</translation>
     </message>
     <message>
         <source>Give its --engine, too.</source>
         <translation>请同时给出它的 --engine。</translation>
+    </message>
+    <message>
+        <source>Give its name, or leave it out.</source>
+        <translation>请给出其名称，或去掉该选项。</translation>
     </message>
     <message>
         <source>Give one such as https://huggingface.co</source>
@@ -2601,10 +2605,6 @@
     <message>
         <source>Like {title}; added from {source}.</source>
         <translation>与 {title} 同类；添加自 {source}。</translation>
-    </message>
-    <message>
-        <source>Line {line} of the storyboard is no time with a prompt: {text}</source>
-        <translation>分镜脚本第 {line} 行不是“时间加提示词”：{text}</translation>
     </message>
     <message>
         <source>List some of {known}.</source>
@@ -2853,6 +2853,10 @@
     <message>
         <source>Save the picture first, then drop the file.</source>
         <translation>请先保存图片，再拖入文件。</translation>
+    </message>
+    <message>
+        <source>Save what comes from it as a file first.</source>
+        <translation>请先将其内容保存为文件。</translation>
     </message>
     <message>
         <source>Say what kind of model it is.</source>
@@ -3175,6 +3179,10 @@
         <translation>按本机日期，模型站点的证书无效。</translation>
     </message>
     <message>
+        <source>The image or video to start from has no name.</source>
+        <translation>作为起点的图像或视频没有名称。</translation>
+    </message>
+    <message>
         <source>The index {index} cannot be read.</source>
         <translation>无法读取索引 {index}。</translation>
     </message>
@@ -3495,6 +3503,10 @@
         <translation>{path} 处没有密钥。</translation>
     </message>
     <message>
+        <source>Write it as: {example}</source>
+        <translation>请写成：{example}</translation>
+    </message>
+    <message>
         <source>is {value}, where {most} is the most</source>
         <translation>是 {value},最大为 {most}</translation>
     </message>
@@ -3525,6 +3537,10 @@
     <message>
         <source>Ask for at most {seconds} seconds, or for a video without an end.</source>
         <translation>请最多选择 {seconds} 秒,或选择不限长度的视频。</translation>
+    </message>
+    <message>
+        <source>Line {line} of the storyboard is no time with a prompt: “{text}”.</source>
+        <translation>分镜脚本第 {line} 行不是“时间加提示词”：“{text}”。</translation>
     </message>
     <message>
         <source>Only a video that is continued can be put in front of the result.</source>
@@ -4123,10 +4139,6 @@
         <translation>请写成 --prompt-at K TEXT。</translation>
     </message>
     <message>
-        <source>Write it as: 0:04 a red ball, or 0:04 cut: a red ball</source>
-        <translation>请写成：0:04 a red ball，或 0:04 cut: a red ball</translation>
-    </message>
-    <message>
         <source>Write the folder of the model&apos;s files into it.</source>
         <translation>请填入模型文件所在的文件夹。</translation>
     </message>
@@ -4405,6 +4417,10 @@
     <message>
         <source>{name} is a folder, not a file.</source>
         <translation>{name} 是文件夹，不是文件。</translation>
+    </message>
+    <message>
+        <source>{name} is a pipe or a device, not a file.</source>
+        <translation>{name} 是管道或设备，不是文件。</translation>
     </message>
     <message>
         <source>{name} is a video, not an image.</source>
