@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -36,6 +35,7 @@ from magi_engine.runtime.request.request import (
     PromptChange,
     SamplingOverrides,
 )
+from tests.bench.full_size_files import write_once
 
 _LIMIT_S = 30.0
 """Within which a lost card ends the video."""
@@ -177,7 +177,7 @@ def main() -> int:
             trial.pretend(2)
             part("pocket", lambda: trial.same([2, 1]))
             part("pocket, closed", trial.close)
-        config = _release(args.release or folder / "release", device)
+        config = write_once(args.release or folder / "release", device, t5_layers=1).config
         trial = Trial(folder, config, 64 if args.small else args.side, device)
         if "same" in args.parts:
             part("same", lambda: trial.same([1, *args.gpus]))
@@ -187,21 +187,6 @@ def main() -> int:
         part("closed", trial.close)
         (args.out / f"engine-{most}.log").write_bytes((folder / "engine.log").read_bytes())
     return int(any("failed" in (found or {}) for found in result.values()))
-
-
-def _release(folder: Path, device: str) -> Path:
-    """In a process of its own, so that no card's memory is held here."""
-    path = folder / "example/4.5B/4.5B_distill_quant_config.json"
-    if not path.is_file():
-        small = device == "cpu"
-        code = (
-            "from pathlib import Path; import torch\n"
-            "from tests.bench.full_size_files import write_release\n"
-            f"folder, device = Path({str(folder)!r}), torch.device({device!r})\n"
-            f"write_release(folder, device, small={small}, t5_layers=1)\n"
-        )
-        subprocess.run([sys.executable, "-c", code], check=True)
-    return path
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,16 +47,24 @@ class Release:
 
     Attributes:
         folder: holds ``ckpt``, ``example`` and ``special_tokens.npz``.
-        config: the official configuration, whose paths are relative.
     """
 
     folder: Path
-    config: Path
+
+    @property
+    def config(self) -> Path:
+        """The official configuration, whose paths are relative."""
+        return self.folder / "example/4.5B/4.5B_distill_quant_config.json"
 
     @property
     def text_encoder(self) -> Path:
         """The folder of T5."""
         return self.folder / "ckpt/t5/t5-v1_1-xxl"
+
+    @property
+    def special_tokens(self) -> Path:
+        """The embeddings of special tokens."""
+        return self.folder / "special_tokens.npz"
 
     @property
     def transformer(self) -> Path:
@@ -70,17 +80,36 @@ def write_release(
     Args:
         device: where the random numbers are made.
         small: whether everything is tiny.
-        t5_layers: of the text encoder, unless it is small.
+        t5_layers: of the text encoder, unless everything is tiny; 0: a small one, which is as wide
+            as the model wants it.
     """
-    path = folder / "example/4.5B/4.5B_distill_quant_config.json"
-    config = _write_config(path, "4.5B_distill_quant_config.json", small)
-    release = Release(folder, path)
+    release = Release(folder)
+    config = _write_config(release.config, release.config.name, small)
     _write_dit(release.transformer, config, device)
     vae = VaeConfig(embed_dim=256, depth=1, num_heads=4) if small else VaeConfig()
     _write_vae(folder / "ckpt/vae", vae, device)
-    t5 = {**_T5_SMALL, "num_layers": 2} if small else {**_T5_XXL, "num_layers": t5_layers}
+    t5 = {**_T5_XXL, "num_layers": t5_layers}
+    if small or not t5_layers:
+        t5 = {**_T5_SMALL, "num_layers": 2, "d_model": config.model_config.caption_channels}
     _write_t5(release.text_encoder, t5, device)
-    _write_special_tokens(folder / "special_tokens.npz", t5["d_model"])
+    _write_special_tokens(release.special_tokens, t5["d_model"])
+    return release
+
+
+def write_once(folder: Path, device: str, t5_layers: int) -> Release:
+    """As :func:`write_release`, unless it is there; on a processor everything is tiny.
+
+    In a process of its own, so that no card's memory is held here.
+    """
+    release = Release(folder)
+    if not release.special_tokens.is_file():  # the last one that is written
+        code = (
+            "from pathlib import Path; import torch\n"
+            "from tests.bench.full_size_files import write_release\n"
+            f"folder, device = Path({str(folder)!r}), torch.device({device!r})\n"
+            f"write_release(folder, device, small={device == 'cpu'}, t5_layers={t5_layers})\n"
+        )
+        subprocess.run([sys.executable, "-c", code], check=True)
     return release
 
 
