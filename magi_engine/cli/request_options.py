@@ -229,14 +229,19 @@ def build_request(args: argparse.Namespace) -> GenerationRequest:
     Raises:
         InvalidRequestError, ConfigError, ModelNotFoundError: with one thing to do.
     """
+    reference = args.video if args.image is None else args.image
+    if reference == "":
+        raise InvalidRequestError(
+            "The image or video to start from has no name.", "Give its name, or leave it out."
+        )
     like = None if args.like is None else read_request(args.like)
     if like is not None:
         # What it was begun with, and how much of it was made at first, says nothing of this one.
         like = dataclasses.replace(like.as_wished(), start=None, only_chunks=None)
-        if args.image or args.video:  # the crop was another picture's
-            in_front = like.prepend_source and not args.image
+        if reference is not None:  # the crop was another picture's
+            in_front = like.prepend_source and args.image is None
             like = dataclasses.replace(like, crop=None, prepend_source=in_front)
-        given = {"config_path": args.config or args.model, "reference": args.image or args.video}
+        given = {"config_path": args.config or args.model, "reference": reference}
         own = dataclasses.replace(like, **{k: None for k, v in given.items() if v is not None})
         if (error := names_another_computer(own)) is not None:
             raise error
@@ -257,8 +262,8 @@ def build_request(args: argparse.Namespace) -> GenerationRequest:
         "model": name,
         "fit": args.fit and FitPolicy(args.fit),
         "config_path": _absolute(args.config),
-        "mode": Mode.I2V if args.image else Mode.V2V if args.video else None,
-        "reference": _absolute(args.image or args.video),
+        "mode": reference and (Mode.V2V if args.image is None else Mode.I2V),
+        "reference": _absolute(reference),
         **{name: getattr(args, name) for name in _SAME_NAME},
     }
     if args.seed is None and like is None:

@@ -58,7 +58,7 @@ def check_file(path: Path) -> None:
     """Refuse a path that is not a readable file with something in it.
 
     Raises:
-        MediaReadError: nothing there, a folder, an empty file, or no permission to read.
+        MediaReadError: nothing there, no regular file, an empty one, or no permission to read.
     """
     try:
         if path.is_dir():
@@ -68,6 +68,12 @@ def check_file(path: Path) -> None:
         if not path.exists():
             raise MediaReadError(
                 "There is no file {path}.", "Check the name and the folder.", path=path
+            )
+        if not path.is_file():  # opening a pipe would wait for somebody to write to it
+            raise MediaReadError(
+                "{name} is a pipe or a device, not a file.",
+                "Save what comes from it as a file first.",
+                name=path.name,
             )
         with path.open("rb") as file:
             if not file.read(1):

@@ -2495,6 +2495,10 @@
         <translation>请同时给出它的 --engine。</translation>
     </message>
     <message>
+        <source>Give its name, or leave it out.</source>
+        <translation>请给出其名称，或去掉该选项。</translation>
+    </message>
+    <message>
         <source>Give one such as https://huggingface.co</source>
         <translation>请给出类似 https://huggingface.co 的网址</translation>
     </message>
@@ -2851,6 +2855,10 @@
         <translation>请先保存图片，再拖入文件。</translation>
     </message>
     <message>
+        <source>Save what comes from it as a file first.</source>
+        <translation>请先将其内容保存为文件。</translation>
+    </message>
+    <message>
         <source>Say what kind of model it is.</source>
         <translation>请说明模型的种类。</translation>
     </message>
@@ -3169,6 +3177,10 @@
     <message>
         <source>The hub&apos;s certificate is not valid at this computer&apos;s date.</source>
         <translation>按本机日期，模型站点的证书无效。</translation>
+    </message>
+    <message>
+        <source>The image or video to start from has no name.</source>
+        <translation>作为起点的图像或视频没有名称。</translation>
     </message>
     <message>
         <source>The index {index} cannot be read.</source>
@@ -3491,6 +3503,10 @@
         <translation>{path} 处没有密钥。</translation>
     </message>
     <message>
+        <source>Write it as: {example}</source>
+        <translation>请写成：{example}</translation>
+    </message>
+    <message>
         <source>is {value}, where {most} is the most</source>
         <translation>为 {value}，最大为 {most}</translation>
     </message>
@@ -3521,6 +3537,10 @@
     <message>
         <source>Ask for at most {seconds} seconds, or for a video without an end.</source>
         <translation>请最多选择 {seconds} 秒，或选择不限长度的视频。</translation>
+    </message>
+    <message>
+        <source>Line {line} of the storyboard is no time with a prompt: “{text}”.</source>
+        <translation>分镜脚本第 {line} 行不是“时间加提示词”：“{text}”。</translation>
     </message>
     <message>
         <source>Only a video that is continued can be put in front of the result.</source>
@@ -3939,10 +3959,6 @@
         <translation>检查方法：{command}</translation>
     </message>
     <message>
-        <source>Line {line} of the storyboard is no time with a prompt: {text}</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
         <source>Make {frames:frame|frames}.</source>
         <translation>只生成 {frames} 帧。</translation>
     </message>
@@ -4121,10 +4137,6 @@
     <message>
         <source>Write --prompt-at K TEXT.</source>
         <translation>请写成 --prompt-at K TEXT。</translation>
-    </message>
-    <message>
-        <source>Write it as: 0:04 a red ball, or 0:04 cut: a red ball</source>
-        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Write the folder of the model&apos;s files into it.</source>
@@ -4405,6 +4417,10 @@
     <message>
         <source>{name} is a folder, not a file.</source>
         <translation>{name} 是文件夹，不是文件。</translation>
+    </message>
+    <message>
+        <source>{name} is a pipe or a device, not a file.</source>
+        <translation>{name} 是管道或设备，不是文件。</translation>
     </message>
     <message>
         <source>{name} is a video, not an image.</source>

@@ -7,7 +7,8 @@ As text, a line for each prompt, with how it begins if it does not simply go on:
     0:04 new one: a blue cube slides over the table
     0:08 cut: a lighthouse in a storm
 
-SRT holds the same texts as subtitles, CSV in the columns ``start``, ``transition``, ``prompt``.
+SRT holds the same texts as subtitles, CSV in the columns ``start``, ``transition``, ``prompt``,
+of which the second may be missing.
 """
 
 from __future__ import annotations
@@ -32,6 +33,12 @@ _TIME = r"(?:(?:(\d{1,3}):)?(\d{1,3}):)?(\d{1,6}(?:[.,]\d{1,9})?)"
 _LINE = re.compile(rf"{_TIME}\s+(.*)")
 _SRT_TIMES = re.compile(rf"{_TIME}\s*-->\s*{_TIME}.*")
 _COLUMNS = ("start", "transition", "prompt")
+_HEADS = (list(_COLUMNS), ["start", "prompt"])
+_EXAMPLES = {
+    ".txt": "0:04 a red ball, or 0:04 cut: a red ball",
+    ".srt": "00:00:04,000 --> 00:00:08,000, and below it cut: a red ball",
+    ".csv": "0:04,cut,a red ball",
+}
 _BY_NAME = {transition.value: transition for transition in Transition}
 _LAST_SHOT_S = 4.0
 """How long the last subtitle of an SRT file is shown."""
@@ -55,6 +62,10 @@ def read_storyboard(path: Path) -> list[Shot]:
     parse = {".srt": _from_srt, ".csv": _from_csv}.get(path.suffix.lower(), _from_text)
     try:
         shots = sorted(parse(read_text(path, _MAX_BYTES)), key=lambda shot: shot.start_s)
+    except FileNotFoundError as error:
+        raise InvalidRequestError(
+            "There is no file {path}.", "Check the name and the folder.", path=path
+        ) from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InvalidRequestError(
             "The storyboard {path} cannot be read.", "Save it as text in UTF-8.", path=path
@@ -120,7 +131,7 @@ def _from_text(text: str) -> Iterator[Shot]:
         if not line or line.startswith("#"):
             continue
         if not (match := _LINE.fullmatch(line)):
-            raise _no_shot(number, line)
+            raise _no_shot(number, line, ".txt")
         yield _shot(match.groups(), match[4])
 
 
@@ -130,19 +141,19 @@ def _from_srt(text: str) -> Iterator[Shot]:
         times = next((i for i, line in enumerate(lines) if "-->" in line), None)
         match = None if times is None else _SRT_TIMES.fullmatch(lines[times].strip())
         if times is None or match is None:
-            raise _no_shot(text[: text.find(block)].count("\n") + 1, lines[0])
+            raise _no_shot(text[: text.find(block)].count("\n") + 1, lines[0], ".srt")
         yield _shot(match.groups(), " ".join(line.strip() for line in lines[times + 1 :]))
 
 
 def _from_csv(text: str) -> Iterator[Shot]:
     rows = csv.reader(io.StringIO(text))
     for number, row in enumerate(rows, 1):
-        if not row or [cell.strip().lower() for cell in row] == list(_COLUMNS):
+        if not row or [cell.strip().lower() for cell in row] in _HEADS:
             continue
         match = re.fullmatch(_TIME, row[0].strip())
         named = len(row) == len(_COLUMNS) and row[1].strip().lower() in (*_BY_NAME, "")
         if match is None or not (named or len(row) == 2):
-            raise _no_shot(number, ",".join(row))
+            raise _no_shot(number, ",".join(row), ".csv")
         transition = _BY_NAME.get(row[1].strip().lower()) if named else None
         yield Shot(_seconds(match.groups()), row[-1].strip(), transition or Transition.GO_ON)
 
@@ -186,10 +197,11 @@ def _srt_clock(seconds: float) -> str:
     return f"{hours:02}:{minutes:02}:{rest // 1000:02},{rest % 1000:03}"
 
 
-def _no_shot(line: int, text: str) -> InvalidRequestError:
+def _no_shot(line: int, text: str, suffix: str) -> InvalidRequestError:
     return InvalidRequestError(
-        "Line {line} of the storyboard is no time with a prompt: {text}",
-        "Write it as: 0:04 a red ball, or 0:04 cut: a red ball",
+        "Line {line} of the storyboard is no time with a prompt: “{text}”.",
+        "Write it as: {example}",
         line=line,
         text=text[:80],
+        example=_EXAMPLES[suffix],
     )

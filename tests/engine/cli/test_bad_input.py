@@ -116,6 +116,8 @@ def test_numbers_that_are_none_elsewhere(place: Path, refused: Refused) -> None:
         ("serve --tls-cert=a --tls-key=b --insecure", "not allowed with"),
         ("generate --engine=somewhere", "somewhere is no address of an engine."),
         ("generate --engine=http://127.0.0.1:9", "--token-file FILE"),
+        ("generate --image=", "has no name. Give its name, or leave it out."),
+        ("generate --video=", "has no name. Give its name, or leave it out."),
         ("generate --gpus=00", "'00' is neither a number of cards nor 'all'"),
         ("generate --image=a.png --crop=middle", "'middle' is not X,Y,W,H"),
         ("farm --engines=-2", "--engines"),

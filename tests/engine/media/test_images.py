@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -211,6 +213,15 @@ def jpeg_start_only(tmp_path: Path) -> Path:
     return path
 
 
+_PIPES = pytest.mark.skipif(sys.platform == "win32", reason="pipes have no place in folders")
+
+
+def pipe(tmp_path: Path) -> Path:
+    assert sys.platform != "win32"
+    os.mkfifo(tmp_path / "pipe.png")
+    return tmp_path / "pipe.png"
+
+
 def empty(tmp_path: Path) -> Path:
     path = tmp_path / "empty.png"
     path.touch()
@@ -223,6 +234,7 @@ def empty(tmp_path: Path) -> Path:
         (lambda folder: folder / "absent.png", "There is no file"),
         (lambda folder: folder, "is a folder"),
         (empty, "is empty"),
+        pytest.param(pipe, "is a pipe", marks=_PIPES),
         (text_file, "is not an image"),
         (jpeg_start_only, "is not an image or a video that can be read"),
         (truncated, "is not an image or a video that can be read"),

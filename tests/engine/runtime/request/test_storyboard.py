@@ -75,6 +75,9 @@ def test_as_people_write_it(tmp_path: Path) -> None:
         Shot(4.0, "waves", Transition.CUT),
         Shot(8.0, "rain"),
     ]
+    assert read_storyboard(saved(tmp_path, "start,prompt\n0,a ball\n", ".csv")) == [
+        Shot(0.0, "a ball")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -96,9 +99,23 @@ def test_what_is_none_is_said(tmp_path: Path, text: str, suffix: str, says: str)
         read_storyboard(saved(tmp_path, text, suffix))
 
 
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_how_to_write_it_is_shown_for_the_kind_of_file(tmp_path: Path, suffix: str) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        read_storyboard(saved(tmp_path, "a ball\n", suffix))
+    assert "“a ball”." in str(caught.value.message)
+    example = str(caught.value.hint).removeprefix("Write it as: ").split(", or ")[-1]
+    text = example.replace(", and below it ", "\n")
+    assert read_storyboard(saved(tmp_path, text, suffix)) == [
+        Shot(4.0, "a red ball", Transition.CUT)
+    ]
+
+
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(InvalidRequestError, match="cannot be read"):
+    with pytest.raises(InvalidRequestError, match="There is no file"):
         read_storyboard(tmp_path / "gone.txt")
+    with pytest.raises(InvalidRequestError, match="cannot be read"):
+        read_storyboard(tmp_path)
     (tmp_path / "binary.txt").write_bytes(bytes(range(128, 256)))
     with pytest.raises(InvalidRequestError, match="UTF-8"):
         read_storyboard(tmp_path / "binary.txt")
