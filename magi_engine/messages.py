@@ -95,7 +95,7 @@ def size_words(size_bytes: float) -> str:
 
 def counted(number: int, words: str) -> str:
     """``1 chunk`` and ``2 chunks`` of ``chunk|chunks``."""
-    one, several = words.split("|")
+    one, _, several = words.partition("|")
     return f"{number} {one if number == 1 else several}"
 
 
@@ -107,7 +107,10 @@ class _Formatter(string.Formatter):
             return size_words(value)
         if "|" in format_spec:
             return counted(value, format_spec)
-        return super().format_field(value, format_spec)
+        try:
+            return super().format_field(value, format_spec)
+        except ValueError:  # of a newer program on another machine
+            return str(value)
 
 
 _FORMATTER = _Formatter()

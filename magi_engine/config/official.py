@@ -85,7 +85,7 @@ class ModelConfig:
             num_query_groups=(
                 heads % groups == 0,
                 Message(
-                    "is {value}, which does not divide the {heads:head|heads} of attention",
+                    "is {value}, which does not divide the {heads:attention head|attention heads}",
                     heads=heads,
                 ),
             ),

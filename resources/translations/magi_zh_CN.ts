@@ -2280,7 +2280,7 @@
     </message>
     <message>
         <source>Copy the file that &apos;magi serve&apos; names, and say where it is: --token-file FILE</source>
-        <translation>请复制“magi serve”所指的文件,并说明它的位置:--token-file FILE</translation>
+        <translation>请复制“magi serve”所指的文件，并说明它的位置：--token-file FILE</translation>
     </message>
     <message>
         <source>Correct or remove it.</source>
@@ -2932,7 +2932,7 @@
     </message>
     <message>
         <source>Start from a video, or leave that option out.</source>
-        <translation>请从视频开始,或去掉该选项。</translation>
+        <translation>请从视频开始，或去掉该选项。</translation>
     </message>
     <message>
         <source>Start from an earlier place.</source>
@@ -2988,11 +2988,11 @@
     </message>
     <message>
         <source>The array {name} in {path} is {dtype} of shape {shape}, but must be floats of shape ({min_rows} or more, width).</source>
-        <translation>{path} 中的数组 {name} 是形状为 {shape} 的 {dtype}，但必须是形状为（{min_rows} 或更多, 宽度）的浮点数。</translation>
+        <translation>{path} 中的数组 {name} 是形状为 {shape} 的 {dtype}，但必须是形状为（{min_rows} 或更多，宽度）的浮点数。</translation>
     </message>
     <message>
-        <source>The attention {name!r} is for NVIDIA graphics cards; here it is PyTorch&apos;s own.</source>
-        <translation>注意力 {name!r} 适用于 NVIDIA 显卡;此处使用 PyTorch 自带的注意力。</translation>
+        <source>The attention {name!r} is for NVIDIA graphics cards; it is not used here.</source>
+        <translation>注意力 {name!r} 适用于 NVIDIA 显卡，此处不使用。</translation>
     </message>
     <message>
         <source>The autoencoder</source>
@@ -3512,7 +3512,7 @@
     </message>
     <message>
         <source>is {value}, where {most} is the most</source>
-        <translation>是 {value},最大为 {most}</translation>
+        <translation>为 {value}，最大为 {most}</translation>
     </message>
     <message>
         <source>{chunks:chunk leaves|chunks leave} nothing to generate after the {given} of the clip it starts with.</source>
@@ -3536,11 +3536,11 @@
     </message>
     <message>
         <source>A video of {frames} frames is longer than any that can be planned.</source>
-        <translation>{frames} 帧的视频过长,无法规划。</translation>
+        <translation>{frames} 帧的视频过长，无法规划。</translation>
     </message>
     <message>
         <source>Ask for at most {seconds} seconds, or for a video without an end.</source>
-        <translation>请最多选择 {seconds} 秒,或选择不限长度的视频。</translation>
+        <translation>请最多选择 {seconds} 秒，或选择不限长度的视频。</translation>
     </message>
     <message>
         <source>Line {line} of the storyboard is no time with a prompt: “{text}”.</source>
@@ -3548,7 +3548,7 @@
     </message>
     <message>
         <source>Only a video that is continued can be put in front of the result.</source>
-        <translation>只有被延续的视频才能放在结果之前。</translation>
+        <translation>只有被续写的视频才能放在结果之前。</translation>
     </message>
     <message>
         <source>There is an NVIDIA GPU, but not NVIDIA&apos;s driver: install it and come back, or go on with the CPU.</source>
@@ -3839,7 +3839,7 @@
         <translation>为 {value}，但必须等于 in_channels（{wanted}）</translation>
     </message>
     <message>
-        <source>is {value}, which does not divide the {heads:head|heads} of attention</source>
+        <source>is {value}, which does not divide the {heads:attention head|attention heads}</source>
         <translation>为 {value}，不能整除 {heads} 个注意力头</translation>
     </message>
     <message>

@@ -43,6 +43,13 @@ def test_what_is_counted_agrees_with_its_number() -> None:
     )
 
 
+def test_a_form_of_a_newer_program_elsewhere_is_left_out() -> None:
+    said = Message.from_dict(
+        {"text": "{size:furlongs}, {n:one|two|few}", "values": {"size": 3, "n": 1}}
+    )
+    assert str(said) == "3, 1 one"
+
+
 def test_a_text_without_values_may_hold_braces() -> None:
     assert str(Message("Use {} here")) == "Use {} here"
 

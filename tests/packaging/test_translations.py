@@ -37,6 +37,14 @@ def test_a_translation_fills_in_the_same_values(language: str) -> None:
             assert fields(form.text or "") == fields(source), source
 
 
+def test_chinese_sentences_have_their_own_punctuation_marks() -> None:
+    root = ElementTree.parse(translations.FOLDER / "magi_zh_CN.ts").getroot()
+    said = ["".join(translation.itertext()) for translation in root.iter("translation")]
+    # A colon may belong to the word before it, such as sha256:.
+    mark = re.compile(r"[\u4e00-\u9fff”][,;:!?]|[,;!?] ?[\u4e00-\u9fff“]")
+    assert [text for text in said if mark.search(text)] == []
+
+
 def test_english_plurals_read_naturally(qapp: QApplication) -> None:
     translator = QTranslator(qapp)
     assert translator.load(str(translations.FOLDER / "magi_en.qm"))

@@ -360,7 +360,7 @@ def _notices(
     yield from warnings_for(config, own)
     if request.attention not in ("auto", "exact") and not device.startswith("cuda"):
         yield Message(
-            "The attention {name!r} is for NVIDIA graphics cards; here it is PyTorch's own.",
+            "The attention {name!r} is for NVIDIA graphics cards; it is not used here.",
             name=request.attention,
         )
     if request.config_path is None and Registry.load().find(request.model).limits:
