@@ -22,7 +22,7 @@ from magi_engine.media.targets import check_target, free_name
 from magi_engine.runtime.request.branch import Earlier
 from magi_engine.runtime.request.request import GenerationRequest
 from magi_engine.sampling.schedule import Transition
-from magi_engine.takes.store import Takes
+from magi_engine.takes.store import Takes, is_take_name
 
 _KEPT = """\
 Each video's chunks are kept for a while as the model made them (see 'magi takes'): what it shares
@@ -98,7 +98,7 @@ def _run(
     args: argparse.Namespace, make: Callable[[argparse.Namespace, Earlier], GenerationRequest]
 ) -> int:
     with takes_of(args) as takes:
-        request = make(args, _earlier(args.video, takes))
+        request = make(args, earlier_of(args.video, takes))
     beside = Path(args.video).parent
     output = args.output or free_name(beside / default_name(request))
     chosen = {name: getattr(args, name) for name in ("device", "dtype", "attention", "cards")}
@@ -112,8 +112,13 @@ def _run(
     return run_request(request, args=args)
 
 
-def _earlier(video: str, takes: Takes) -> Earlier:
-    path = Path(video)
-    if path.exists() or path.suffix:
+def earlier_of(name: str, takes: Takes) -> Earlier:
+    """By the name of a video or of a take.
+
+    Raises:
+        MagiError: as of :class:`Earlier`.
+    """
+    path = Path(name)
+    if path.exists() or not is_take_name(name):
         return Earlier.of_video(path, takes)
-    return Earlier.of_take(takes.find(video))
+    return Earlier.of_take(takes.find(name))

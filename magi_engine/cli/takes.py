@@ -6,11 +6,13 @@ import argparse
 from collections.abc import Callable
 
 from magi_engine.cli.exit_codes import DONE
+from magi_engine.cli.redo import earlier_of
+from magi_engine.cli.request_options import number
 from magi_engine.config.places import default_takes_dir
 from magi_engine.errors import InvalidRequestError, MagiError
 from magi_engine.messages import Message, counted
 from magi_engine.runtime.request.request import GenerationRequest
-from magi_engine.takes.store import Take, TakeStore
+from magi_engine.takes.store import Take, TakeStore, is_take_name
 
 _DESCRIPTION = """\
 While a video is made, its chunks are kept with the program's data as the model made them, so that
@@ -31,9 +33,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     def action(name: str, run: Callable[[argparse.Namespace], int], text: str) -> None:
         new = actions.add_parser(name, help=text, description=text)
         if run not in (_list, _limit):
-            new.add_argument("take", metavar="TAKE", help="its name, as 'magi takes list' shows it")
+            new.add_argument(
+                "take", metavar="TAKE", help="its name, as 'magi takes list' shows it, or its video"
+            )
         elif run is _limit:
-            new.add_argument("gigabytes", type=float, metavar="GB", help="0: none are kept")
+            new.add_argument("gigabytes", type=number, metavar="GB", help="0: none are kept")
         new.set_defaults(run=run)
 
     action("list", _list, "what is kept, the newest first")
@@ -68,8 +72,8 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _show(args: argparse.Namespace) -> int:
-    take = _store().find(args.take)
-    request = GenerationRequest.from_json(take.about.request)
+    earlier = earlier_of(args.take, _store())
+    take, request = earlier.take, earlier.request
     rows = [
         ("length", f"{_length(take)}, {counted(take.chunks, 'chunk|chunks')}"),
         ("size", Message("{size:bytes}", size=take.size_bytes)),
@@ -87,19 +91,29 @@ def _show(args: argparse.Namespace) -> int:
 
 
 def _pin(args: argparse.Namespace) -> int:
-    _store().pin(args.take, True)
-    return DONE
+    return _pinned(args, True)
 
 
 def _unpin(args: argparse.Namespace) -> int:
-    _store().pin(args.take, False)
+    return _pinned(args, False)
+
+
+def _pinned(args: argparse.Namespace, pinned: bool) -> int:
+    store = _store()
+    store.pin(_name(args, store), pinned)
     return DONE
 
 
 def _remove(args: argparse.Namespace) -> int:
-    _store().remove(args.take)
-    print(f"Removed {args.take}.")
+    store = _store()
+    name = _name(args, store)
+    store.remove(name)
+    print(f"Removed {name}.")
     return DONE
+
+
+def _name(args: argparse.Namespace, store: TakeStore) -> str:
+    return args.take if is_take_name(args.take) else earlier_of(args.take, store).take.name
 
 
 def _limit(args: argparse.Namespace) -> int:

@@ -106,6 +106,7 @@ class Performer:
         return in_sequence(done, self._spare(entry))
 
     def _download(self, entry: ModelEntry) -> Message:
+        _require_other(entry)
         if entry.made_from is not None:
             raise InvalidRequestError(
                 "{title} is made on this machine.",
@@ -132,6 +133,7 @@ class Performer:
         return in_sequence(_ready(entry), self._spare(entry))
 
     def _verify(self, entry: ModelEntry) -> Message:
+        _require_other(entry)
         checked = self._check([entry], anew=True)
         if not checked:
             raise InvalidRequestError(
@@ -214,6 +216,7 @@ class Performer:
         from magi_engine.runtime.machine.devices import choose_device, choose_dtype
         from magi_engine.runtime.models.loaded import LoadedModel
 
+        _require_other(entry)
         if entry.made_from is None:
             raise InvalidRequestError(
                 "{title} is not made here.", "Download it.", title=entry.title
@@ -302,6 +305,16 @@ class _Meter:
         if now - first < (_SPEED_AFTER_S if done > begun else _STILL_AFTER_S):
             return None
         return max(0, done - begun) / (now - first)
+
+
+def _require_other(entry: ModelEntry) -> None:
+    """Raises: InvalidRequestError: it ships as it is."""
+    if entry.ships and entry.made_from is None:
+        raise InvalidRequestError(
+            "{title} ships with the program.",
+            "Use it as it is: there is nothing to download, check or make.",
+            title=entry.title,
+        )
 
 
 def _ready(entry: ModelEntry) -> Message:

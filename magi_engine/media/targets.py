@@ -131,13 +131,19 @@ def find_partials(folder: str | Path) -> list[Path]:
 def find_growing(target: Path) -> Path | None:
     """The newest unfinished output meant for a target, whoever writes it; None if there is none."""
     found: list[tuple[float, Path]] = []
-    name = _kept_name(target.name)
+    pattern = f".{glob.escape(_kept_name(target.name))}.part-*"
     with contextlib.suppress(OSError):
-        for path in target.parent.glob(f".{glob.escape(name)}.part-*"):
-            match = _PART.match(path.name)
-            if match is not None and match["name"] == name:
+        for path in target.parent.glob(pattern):
+            if is_part_of(path, target):
                 found.append((path.stat().st_mtime, path))
     return max(found)[1] if found else None
+
+
+def is_part_of(part: Path, target: Path) -> bool:
+    """Whether an unfinished output was meant for a target, or one with as long a beginning in
+    common as fits into its name."""
+    match = _PART.match(part.name)
+    return match is not None and match["name"] == _kept_name(target.name)
 
 
 def target_of(part: Path) -> Path:

@@ -25,9 +25,9 @@ from torch import distributed as dist
 T = TypeVar("T")
 
 LARGE_CHUNK = 3000
-"""Chunks of which each process has so many tokens are exchanged one by one, beside the attention of
-others. Of fewer the host is what is waited for: with 6075 (720x720 on two cards) it is the fastest
-way, with 864 (384x384 on four) it takes twice as long as everything in one piece."""
+"""Tokens of a chunk in each process from which on chunks are exchanged one by one, beside the
+attention of others. With 6075 (720x720 on two cards) that is the fastest way. With 864 (384x384 on
+four) it takes twice as long as everything in one piece: there the host is what is waited for."""
 
 
 def all_did(did: bool) -> bool:
@@ -70,8 +70,8 @@ class Exchange:
 class Arriving:
     """An exchange under way.
 
-    It holds on to what is sent and to where that arrives, memory of the stream in which it began:
-    keep it until what is computed in that stream comes after :meth:`wait`, too.
+    It holds what is sent and where that arrives, in memory of the stream in which it began. Keep
+    it until that stream comes after :meth:`wait`, too, for then it may use this memory anew.
     """
 
     _work: dist.Work
@@ -165,7 +165,8 @@ class Mesh:
             for exchange in itertools.islice(alike(), self._exchanges[0], None):
                 self._go_on(exchange)
             if torch.cuda.is_initialized():
-                torch.cuda.synchronize()  # what nobody has waited for writes to memory given back
+                # Exchanges that nobody has waited for write to memory that is free by now.
+                torch.cuda.synchronize()
         if self.all_did(shortage is None):
             return cast("T", result)
         raise shortage or torch.OutOfMemoryError("another process has too little memory")
@@ -278,12 +279,12 @@ class Mesh:
             k, v: (N, S, groups, head_dim).
             tokens: of a whole chunk.
             k_room, v_room: where theirs are to be written, (all tokens, own groups, head_dim).
-            order: in which the chunks' queries are wanted, each for itself; empty: they come with
-                keys and values.
+            order: in which the chunks' queries are wanted, an exchange for each; empty: they come
+                with keys and values.
 
         Returns:
-            q, k and v, (N, all tokens, own heads or groups, head_dim); what keys and values come
-            with; what the queries of each chunk of ``order`` come with.
+            q, k and v, (N, all tokens, own heads or groups, head_dim), which are there after
+            waiting for: the exchange of keys and values; by chunk of ``order`` that of its queries.
         """
         own, groups = self.count(tokens), self.groups(k.shape[2])
         chunks = q.shape[0] * q.shape[1] // own
@@ -443,9 +444,9 @@ _WIDE = (torch.complex128, torch.int64, torch.int32, torch.int16, torch.uint8)
 
 
 def _wide(x: Tensor) -> Tensor:
-    """The same heads (..., head_dim) in the widest numbers that make them up: a device moves those
-    of 16 bytes as fast as it can. Whole heads lie before each of them, so their start divides, too.
-    """
+    """A view of heads (..., head_dim) as the widest numbers that their bytes divide into: a device
+    moves those of 16 bytes as fast as it can. Where a head starts is divisible, too, since only
+    whole heads lie before it."""
     head = x.shape[-1] * x.element_size()
     return x.view(next(dtype for dtype in _WIDE if head % dtype.itemsize == 0))
 

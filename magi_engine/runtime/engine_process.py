@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from magi_engine.config.places import default_takes_dir
 from magi_engine.errors import EngineDiedError, MagiError
 from magi_engine.media.info import probe
-from magi_engine.media.targets import find_partials, target_of
+from magi_engine.media.targets import find_partials, is_part_of
 from magi_engine.runtime.job.events import (
     Cancelled,
     ChunkReady,
@@ -215,7 +215,7 @@ def _recover(output: Path, pid: int) -> Path | None:
 
     try:
         for part in find_partials(output.parent):
-            if target_of(part).name == output.name and f".part-{pid}-" in part.name:
+            if is_part_of(part, output) and f".part-{pid}-" in part.name:
                 return recover_partial(part)
     except MagiError as error:
         logger.info("nothing of %s could be saved: %s", output.name, error)

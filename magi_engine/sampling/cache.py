@@ -251,8 +251,8 @@ class WindowAttention(KeyRoom):
     def _gather(
         self, layer: int, q: Tensor, k: Tensor, v: Tensor
     ) -> tuple[Tensor, dict[int, Arriving]]:
-        """Everybody's keys and values in their room; queries, and what those that are still under
-        way come with."""
+        """Put everybody's keys and values into their room. Returns queries and, by chunk, the
+        exchanges of those that are still under way."""
         cache = self.cache
         rooms = cache.read(layer, self.first, self.first + len(self.ranges))
         (q, _, _), keys, queries = cache.mesh.to_heads(

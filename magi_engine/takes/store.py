@@ -276,7 +276,7 @@ class TakeStore:
             TakeError: it is not there, or damaged.
         """
         folder = self.folder / name
-        if not _ID.fullmatch(name) or not folder.is_dir():
+        if not is_take_name(name) or not folder.is_dir():
             raise not_kept()
         return _look_at(folder)
 
@@ -366,6 +366,11 @@ def _is_growing(take: Take) -> bool:
     with contextlib.suppress(OSError):
         return not take.finished and time.time() - take.folder.stat().st_mtime < _ABANDONED_S
     return False
+
+
+def is_take_name(name: str) -> bool:
+    """Whether a take could be called so."""
+    return _ID.fullmatch(name) is not None
 
 
 def not_kept() -> TakeError:

@@ -3503,6 +3503,10 @@
         <translation>{path} 处没有密钥。</translation>
     </message>
     <message>
+        <source>Use it as it is: there is nothing to download, check or make.</source>
+        <translation>请直接使用：无需下载、检查或制作。</translation>
+    </message>
+    <message>
         <source>Write it as: {example}</source>
         <translation>请写成：{example}</translation>
     </message>
@@ -4641,6 +4645,10 @@
     <message>
         <source>{title} is ready.</source>
         <translation>{title} 已就绪。</translation>
+    </message>
+    <message>
+        <source>{title} ships with the program.</source>
+        <translation>{title} 随程序附带。</translation>
     </message>
     <message>
         <source>{title} was made from an older {source}.</source>

@@ -164,6 +164,8 @@ class JobPlan:
         """One thing to do where it does not fit."""
         if self.advice:
             return self.advice[0].sentence
+        if self.shortage is Shortage.DISK:
+            return Message("Free some space or use another disk.")
         return Message("Choose a smaller size, a smaller window or a smaller model.")
 
     @property

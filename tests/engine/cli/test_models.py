@@ -49,6 +49,10 @@ def test_a_model_comes_is_listed_and_goes(
     assert main(["models", "remove", _NAME, "--yes", *where]) == DONE
     assert not (tmp_path / _WEIGHTS).exists()
     assert main(["models", "remove", "pocket", "--yes", *where]) == BAD_INPUT
+    capsys.readouterr()
+    for action in ("download", "verify", "quantize"):
+        assert main(["models", action, "pocket", *where]) == BAD_INPUT
+        assert "Pocket ships with the program." in capsys.readouterr().err
     assert resource_path("pocket", "vae", "config.json").exists()
 
 

@@ -65,10 +65,12 @@ def test_takes_are_listed_shown_pinned_limited_and_removed(
     name = read_request(video).take or ""
     assert main(["takes", "list"]) == DONE
     assert f"{name}  2 s" in capsys.readouterr().out
-    assert main(["takes", "pin", name]) == main(["takes", "limit", "0"]) == DONE
+    assert main(["takes", "pin", str(video)]) == main(["takes", "limit", "0"]) == DONE
     assert TakeStore(default_takes_dir()).find(name).pinned, "the limit leaves it alone"
     assert main(["takes", "show", name]) == DONE
     shown = capsys.readouterr().out
+    assert main(["takes", "show", str(video)]) == DONE
+    assert capsys.readouterr().out == shown
     assert "a blue cube" in shown
     assert "pinned     yes" in shown
     other = TakeStore(default_takes_dir()).begin(About("{}", 24.0, 6, False, 24, 24, None))
@@ -76,7 +78,7 @@ def test_takes_are_listed_shown_pinned_limited_and_removed(
     listed = capsys.readouterr().out
     assert name in listed
     assert other.name in listed, "one that cannot be read hides no other"
-    assert main(["takes", "unpin", name]) == main(["takes", "remove", name]) == DONE
+    assert main(["takes", "unpin", str(video)]) == main(["takes", "remove", str(video)]) == DONE
     assert main(["takes", "show", name]) == BAD_INPUT
     assert video.exists()
 
@@ -89,7 +91,12 @@ def test_takes_are_listed_shown_pinned_limited_and_removed(
         (["redo", "gone.mp4", "--from-chunk", "1"], "no file"),
         (["extend", "20200101-000000-abcdef", "--seconds", "1"], "no longer kept"),
         (["extend", "one.mp4", "--seconds", "0"], "cannot be 0 seconds"),
+        (["redo", "gone", "--from-chunk", "1"], "no file"),
         (["takes", "limit", "-1"], "limit"),
+        (["takes", "limit", "much"], "'much' is not a number"),
+        (["takes", "show", "gone"], "There is no file gone."),
+        (["takes", "pin", "20200101-000000-abcdef"], "no longer kept"),
+        (["takes", "remove", "gone.mp4"], "There is no file gone.mp4."),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(

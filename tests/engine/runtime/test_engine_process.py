@@ -217,11 +217,17 @@ def test_cancelling_at_once_does_not_wait_for_the_engine(
 
 
 @posix_only
+@pytest.mark.parametrize(
+    ("output", "kept"),
+    [("out.mp4", "out.mp4"), ("ü" * 100 + ".mp4", "ü" * 85 + ".mp4")],
+    ids=("a name", "a long name"),
+)
 def test_a_killed_engine_loses_nothing_and_is_replaced(
-    shared: EngineProcess, make_request: MakeRequest, tmp_path: Path
+    shared: EngineProcess, make_request: MakeRequest, tmp_path: Path, output: str, kept: str
 ) -> None:
     events: list[Event] = []
-    for event in shared.generate(make_request(num_frames=None)):
+    request = make_request(num_frames=None, output=str(tmp_path / output))
+    for event in shared.generate(request):
         events.append(event)
         if isinstance(event, ChunkReady) and event.index == 2:
             with shared.changed:
@@ -231,7 +237,7 @@ def test_a_killed_engine_loses_nothing_and_is_replaced(
     assert isinstance(failed, Failed)
     assert isinstance(failed.error, EngineDiedError)
     assert "memory" in str(failed.error.message)
-    assert failed.path == tmp_path / "out.mp4"
+    assert failed.path == tmp_path / kept
     # One chunk may still have been on its way into the file, not more.
     assert frame_count(failed.path) == failed.frames >= 48
     assert find_partials(tmp_path) == []

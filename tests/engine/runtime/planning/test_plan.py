@@ -192,6 +192,9 @@ def test_a_full_disk_asks_for_a_shorter_video(
     assert found.shortage is Shortage.DISK
     (shorter,) = found.advice
     assert 0 < shorter.changes["num_frames"] < 96
+    monkeypatch.setattr(module, "free_bytes", lambda _folder: 0)
+    full = estimated(tmp_path, output=str(tmp_path / "a.mp4"), width=480, height=480)
+    assert str(full.way_out) == "Free some space or use another disk."
 
 
 MACHINES = [
