@@ -2231,6 +2231,10 @@
         <translation>请选择“不使用 GPU”，或连同日志一起报告。</translation>
     </message>
     <message>
+        <source>Chunk {chunk} cannot be made anew: that video has {kept:chunk|chunks}.</source>
+        <translation>无法重新生成第 {chunk} 个片段：那个视频有 {kept} 个片段。</translation>
+    </message>
+    <message>
         <source>Chunk {chunk} has already started.</source>
         <translation>第 {chunk} 个片段已经开始。</translation>
     </message>
@@ -3933,10 +3937,6 @@
     <message>
         <source>Let it run until its first second is ready.</source>
         <translation>请让它运行到第一秒完成。</translation>
-    </message>
-    <message>
-        <source>Only the first {kept} frames of that video are kept; {wanted} are asked for.</source>
-        <translation>那个视频只保留了前 {kept} 帧，却要求 {wanted} 帧。</translation>
     </message>
     <message>
         <source>The disk is full; what it takes to redo this video is not kept.</source>
