@@ -2575,6 +2575,10 @@
         <translation>它由本程序的更新版本保存。</translation>
     </message>
     <message>
+        <source>Known are: {names}. A prompt that is to begin like that has one of them before it, such as: go on: {text}</source>
+        <translation>已知的有：{names}。若提示词本来就要这样开头，请在它前面写上其中之一，例如：go on: {text}</translation>
+    </message>
+    <message>
         <source>Known models: {known}.</source>
         <translation>已知模型：{known}。</translation>
     </message>
@@ -2681,6 +2685,10 @@
     <message>
         <source>No frame was written to {name}.</source>
         <translation>没有向 {name} 写入任何帧。</translation>
+    </message>
+    <message>
+        <source>No known transition begins “{text}”.</source>
+        <translation>“{text}” 不是以已知的转场开头。</translation>
     </message>
     <message>
         <source>No model in the official layout was found in {folder}.</source>
