@@ -22,7 +22,8 @@ class Message:
 
     Args:
         text: in English, with ``{name}`` for each value; ``{name:bytes}`` for a number of bytes,
-            ``{name:chunk|chunks}`` for a number and what it counts.
+            ``{name:chunk|chunks}`` for a number and what it counts. Different numbers of bytes
+            have as many digits as it takes to tell them apart.
         values: numbers, texts, other messages, and sequences of these, which are listed with
             commas. Anything else goes in as its ``str``.
     """
@@ -46,7 +47,7 @@ class Message:
         if not self.values:
             return text
         values = {name: _shown(value, translate) for name, value in self.values.items()}
-        return _FORMATTER.format(text, **values)
+        return _Formatter(_decimals(text, values)).format(text, **values)
 
     def filled(self, **values: object) -> Message:
         """The same text with more values."""
@@ -83,14 +84,15 @@ def either(*choices: object) -> Message:
 
 NOTHING = Message("")
 _LIST = Message(", ")
+_BYTES = "bytes"
 _MOST_LETTERS = 300
 
 
-def size_words(size_bytes: float) -> str:
-    """Such as 31.2 GB, or 4.5 MB; 0.1 MB is the least."""
+def size_words(size_bytes: float, decimals: int = 1) -> str:
+    """Such as 31.2 GB, or 4.5 MB; with one decimal, 0.1 MB is the least."""
     if size_bytes >= 1e8:
-        return f"{size_bytes / 1e9:.1f} GB"
-    return f"{max(size_bytes / 1e6, 0.1):.1f} MB"
+        return f"{size_bytes / 1e9:.{decimals}f} GB"
+    return f"{max(size_bytes / 1e6, 10**-decimals):.{decimals}f} MB"
 
 
 def counted(number: int, words: str) -> str:
@@ -100,11 +102,14 @@ def counted(number: int, words: str) -> str:
 
 
 class _Formatter(string.Formatter):
-    """``str.format``, with the fields of :class:`Message`."""
+    """``str.format``, with the fields of :class:`Message`; ``decimals`` of its sizes."""
+
+    def __init__(self, decimals: int) -> None:
+        self._decimals = decimals
 
     def format_field(self, value: Any, format_spec: str) -> str:
-        if format_spec == "bytes":
-            return size_words(value)
+        if format_spec == _BYTES:
+            return size_words(value, self._decimals)
         if "|" in format_spec:
             return counted(value, format_spec)
         try:
@@ -113,7 +118,12 @@ class _Formatter(string.Formatter):
             return str(value)
 
 
-_FORMATTER = _Formatter()
+def _decimals(text: str, values: dict[str, Any]) -> int:
+    """The fewest with which different sizes in a text read differently."""
+    fields = string.Formatter().parse(text)
+    sizes = {values.get(name or "", 0) for _, name, spec, _ in fields if spec == _BYTES}
+    fitting = (n for n in range(1, 10) if len({size_words(s, n) for s in sizes}) == len(sizes))
+    return next(fitting, 1)
 
 
 def _plain(value: object) -> object:

@@ -83,7 +83,11 @@ def is_still(path: Path) -> bool:
             with image:
                 return not is_animated(image)
         with open_container(path) as container:
-            return is_still_format(container)
+            if not is_still_format(container):
+                return False
+            # By its name alone, anything is a picture for FFmpeg.
+            next(container.decode(video_stream(container, path)))
+            return True
 
 
 def _ffmpeg_numbers(path: Path) -> tuple[float | None, float | None, int | None]:

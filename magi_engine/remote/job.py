@@ -27,7 +27,7 @@ from magi_engine.errors import MagiError, RemoteError
 from magi_engine.json_text import parse_json
 from magi_engine.media.output import recover_partial
 from magi_engine.media.targets import free_name, output_error, remote_part
-from magi_engine.messages import Message
+from magi_engine.messages import Message, in_sequence
 from magi_engine.remote.connection import Connection, Unreachable
 from magi_engine.remote.growing import GrowingVideo, frames_of_file
 from magi_engine.runtime.job.events import (
@@ -172,9 +172,11 @@ class RemoteJob:
                 return ask()
             except Unreachable as error:
                 logger.info("%s", error)
+                problem = in_sequence(error.message, error.hint)
             self._rest_before(tries)
             if tries == _SHORT_CUT:
                 yield StageStarted(Stage.CONNECTING)
+                yield Notice(problem)
         raise AssertionError
 
     def _rest_before(self, tries: int) -> None:

@@ -2231,6 +2231,10 @@
         <translation>请选择“不使用 GPU”，或连同日志一起报告。</translation>
     </message>
     <message>
+        <source>Chunk {chunk} cannot be made anew: that video has {kept:chunk|chunks}.</source>
+        <translation>无法重新生成第 {chunk} 个片段：那个视频有 {kept} 个片段。</translation>
+    </message>
+    <message>
         <source>Chunk {chunk} has already started.</source>
         <translation>第 {chunk} 个片段已经开始。</translation>
     </message>
@@ -2571,6 +2575,10 @@
         <translation>它由本程序的更新版本保存。</translation>
     </message>
     <message>
+        <source>Known are: {names}. A prompt that is to begin like that has one of them before it, such as: go on: {text}</source>
+        <translation>已知的有：{names}。若提示词本来就要这样开头，请在它前面写上其中之一，例如：go on: {text}</translation>
+    </message>
+    <message>
         <source>Known models: {known}.</source>
         <translation>已知模型：{known}。</translation>
     </message>
@@ -2677,6 +2685,10 @@
     <message>
         <source>No frame was written to {name}.</source>
         <translation>没有向 {name} 写入任何帧。</translation>
+    </message>
+    <message>
+        <source>No known transition begins “{text}”.</source>
+        <translation>“{text}” 不是以已知的转场开头。</translation>
     </message>
     <message>
         <source>No model in the official layout was found in {folder}.</source>
@@ -3933,10 +3945,6 @@
     <message>
         <source>Let it run until its first second is ready.</source>
         <translation>请让它运行到第一秒完成。</translation>
-    </message>
-    <message>
-        <source>Only the first {kept} frames of that video are kept; {wanted} are asked for.</source>
-        <translation>那个视频只保留了前 {kept} 帧，却要求 {wanted} 帧。</translation>
     </message>
     <message>
         <source>The disk is full; what it takes to redo this video is not kept.</source>

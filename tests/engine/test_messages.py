@@ -33,6 +33,19 @@ def test_values_are_filled_into_the_text_of_any_language() -> None:
     assert _FULL.rendered(_in_chinese) == "a{b 需要 12.9 GB：磁盘空间。"
 
 
+def test_different_sizes_in_a_sentence_read_differently() -> None:
+    said = Message("{needed:bytes} are needed; {free:bytes} are free.")
+    for needed, free, words in (
+        (140_000, 60_000, "0.14 MB are needed; 0.06 MB are free."),
+        (9_000, 8_000, "0.009 MB are needed; 0.008 MB are free."),
+        (31_204_000_000, 31_161_000_000, "31.20 GB are needed; 31.16 GB are free."),
+        (100_000_000, 99_999_999, "0.1 GB are needed; 100.0 MB are free."),
+        (2_000_000, 2_000_000, "2.0 MB are needed; 2.0 MB are free."),
+        (3_000_000, 2_000_000, "3.0 MB are needed; 2.0 MB are free."),
+    ):
+        assert str(said.filled(needed=needed, free=free)) == words
+
+
 def test_what_is_counted_agrees_with_its_number() -> None:
     said = Message("{count:video is|videos are} made before this one.", count=1)
     assert str(said) == "1 video is made before this one."

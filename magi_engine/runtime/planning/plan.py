@@ -285,7 +285,7 @@ def _plan(
     )
     if take is not None:
         earlier = GenerationRequest.from_json(take.about.request)
-        check_start(request, length, earlier, take.chunks, take.frames)
+        check_start(request, length, earlier, take.chunks)
         theirs = model_config(earlier.model, earlier.config_path)
         theirs = _autoencoder(_found(earlier, theirs[0], models_dir), *theirs, models_dir)
         if theirs != _autoencoder(found, name, own, models_dir):

@@ -14,6 +14,7 @@ of which the second may be missing.
 from __future__ import annotations
 
 import csv
+import difflib
 import io
 import re
 from collections.abc import Iterable, Iterator
@@ -40,6 +41,8 @@ _EXAMPLES = {
     ".csv": "0:04,cut,a red ball",
 }
 _BY_NAME = {transition.value: transition for transition in Transition}
+_MISSPELT = 0.8
+"""How alike (difflib) a word before a colon is to a transition that was meant."""
 _LAST_SHOT_S = 4.0
 """How long the last subtitle of an SRT file is shown."""
 
@@ -161,13 +164,30 @@ def _from_csv(text: str) -> Iterator[Shot]:
 def _shot(time: tuple[str | None, ...], text: str) -> Shot:
     transition = _transition_of(text)
     if transition is None:
+        if _is_misspelt(text):
+            raise InvalidRequestError(
+                "No known transition begins “{text}”.",
+                "Known are: {names}. A prompt that is to begin like that has one of them before "
+                "it, such as: go on: {text}",
+                text=text[:80],
+                names=list(_BY_NAME),
+            )
         return Shot(_seconds(time), text.strip())
     return Shot(_seconds(time), text.partition(":")[2].strip(), transition)
 
 
 def _transition_of(text: str) -> Transition | None:
+    return _BY_NAME.get(_name_before(text))
+
+
+def _is_misspelt(text: str) -> bool:
+    return bool(difflib.get_close_matches(_name_before(text), _BY_NAME, cutoff=_MISSPELT))
+
+
+def _name_before(text: str) -> str:
+    """What stands where a transition may; an empty text if no colon follows."""
     name, colon, _ = text.partition(":")
-    return _BY_NAME.get(name.strip().lower()) if colon else None
+    return name.strip().lower() if colon else ""
 
 
 def _seconds(time: tuple[str | None, ...]) -> float:
@@ -179,8 +199,8 @@ def _seconds(time: tuple[str | None, ...]) -> float:
 
 def _named(shot: Shot) -> str:
     text = " ".join(shot.text.split())
-    # A prompt may be empty, or itself begin with the name of a transition.
-    is_plain = bool(text) and _transition_of(text) is None
+    # A prompt may be empty, or itself begin with the name of a transition, or nearly so.
+    is_plain = bool(text) and _transition_of(text) is None and not _is_misspelt(text)
     if is_plain and shot.transition is Transition.GO_ON:
         return text
     return f"{shot.transition.value}: {text}"

@@ -252,14 +252,12 @@ def check_start(
     length: LengthPlan,
     earlier: GenerationRequest,
     kept: int,
-    frames: int,
 ) -> None:
     """Check that a video can share its first chunks with an earlier one.
 
     Args:
         earlier: what that one was made from.
         kept: how many of its chunks there are.
-        frames: that these make up.
 
     Raises:
         InvalidRequestError: it has fewer chunks, or another size or number of frames per second.
@@ -267,10 +265,10 @@ def check_start(
     shared, of_result = length.shared_chunks, length.result_chunks
     if not 0 <= shared <= kept:
         raise InvalidRequestError(
-            "Only the first {kept} frames of that video are kept; {wanted} are asked for.",
+            "Chunk {chunk} cannot be made anew: that video has {kept:chunk|chunks}.",
             "Start from an earlier place.",
-            kept=frames,
-            wanted=length.frames_of(max(shared, 0)).start,
+            chunk=shared + 1,
+            kept=kept,
         )
     if of_result is not None and shared >= of_result:
         raise InvalidRequestError(

@@ -87,7 +87,10 @@ def test_takes_are_listed_shown_pinned_limited_and_removed(
     ("arguments", "says"),
     [
         (["redo", "one.mp4", "--from-chunk", "0"], "counted from 1"),
-        (["redo", "one.mp4", "--from-chunk", "9"], "Only the first 48 frames"),
+        (
+            ["redo", "one.mp4", "--from-chunk", "9"],
+            "Chunk 9 cannot be made anew: that video has 2 chunks.",
+        ),
         (["redo", "gone.mp4", "--from-chunk", "1"], "no file"),
         (["extend", "20200101-000000-abcdef", "--seconds", "1"], "no longer kept"),
         (["extend", "one.mp4", "--seconds", "0"], "cannot be 0 seconds"),

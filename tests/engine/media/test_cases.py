@@ -86,6 +86,16 @@ def test_a_cut_off_picture_is_one_sentence() -> None:
             read(path)
 
 
+@pytest.mark.parametrize("name", ["text.png", "text.exr", "text.mp4"])
+def test_a_text_with_the_name_of_a_picture_is_neither_image_nor_video(
+    tmp_path: Path, name: str
+) -> None:
+    (tmp_path / name).write_text("This is a plain text.\n" * 20)
+    for read in (probe, lambda p: read_image(p, 64, 64), lambda p: read_video(p, 64, 64, 24)):
+        with pytest.raises(MediaReadError, match="is not an image or a video that can be read"):
+            read(tmp_path / name)
+
+
 def test_a_jpeg_that_lacks_its_last_bytes_is_shown(tmp_path: Path) -> None:
     data = io.BytesIO()
     Image.new("RGB", (400, 200), (200, 30, 30)).save(data, "JPEG")

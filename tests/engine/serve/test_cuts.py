@@ -463,7 +463,7 @@ def test_what_a_container_of_another_name_began_is_kept(
 
 def test_a_killed_client_finds_its_video_again(server: Server, tmp_path: Path) -> None:
     options = ["generate", "--engine", server.address, "--token-file", str(server.token_file)]
-    options += ["--prompt", "a red ball", "--size", "64x64", "--steps", "4", "--seed", "31"]
+    options += ["--prompt", "a red ball", "--size", "64x64", "--steps", "4", "--seed", "3131"]
     command = [sys.executable, "-m", "magi_engine", *options, "--seconds", "6", "--json"]
     places = {f"XDG_{kind}_HOME": str(tmp_path / kind) for kind in ("DATA", "CACHE", "STATE")}
     environment = {**os.environ, **places}
@@ -476,7 +476,7 @@ def test_a_killed_client_finds_its_video_again(server: Server, tmp_path: Path) -
     events = [json.loads(line) for line in second.stdout.splitlines()]
     assert [e["index"] for e in events if e["event"] == "chunk"] == list(range(6))
     connection = server.connection
-    jobs = [j for j in connection.get("/v1/jobs") if j["request"]["seed"] == 31]
+    jobs = [j for j in connection.get("/v1/jobs") if j["request"]["seed"] == 3131]
     connection.close()
     assert len(jobs) == 1
     assert (tmp_path / "a.mp4").read_bytes() == server.video_of(jobs[0]["id"]).read_bytes()

@@ -164,6 +164,9 @@ def test_it_is_said_that_nobody_answers(tmp_path: Path) -> None:
     engine = RemoteEngine(Connection("http://127.0.0.1:9", "k" * 30), tmp_path)
     events = engine.generate(small_request(tmp_path / "a.mp4"))
     assert next(events) == StageStarted(Stage.CONNECTING)
+    notice = next(events)
+    assert isinstance(notice, Notice)
+    assert "http://127.0.0.1:9 does not answer. Check the address" in str(notice.message)
     engine.control(Cancel())
     assert list(events) == [Cancelled(None, 0)]
     engine.close()

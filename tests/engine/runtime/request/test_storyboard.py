@@ -29,6 +29,7 @@ SHOTS = [
     Shot(3700.25, "cut: a word that is a name too"),
     Shot(3704.0, "New One: in any letters"),
     Shot(3708.0, "cut it in two"),
+    Shot(3709.0, "cute: a puppy"),
     Shot(3712.0, ""),
     Shot(3716.0, "", Transition.CUT),
 ]
@@ -97,6 +98,22 @@ def test_as_people_write_it(tmp_path: Path) -> None:
 def test_what_is_none_is_said(tmp_path: Path, text: str, suffix: str, says: str) -> None:
     with pytest.raises(InvalidRequestError, match=says):
         read_storyboard(saved(tmp_path, text, suffix))
+
+
+@pytest.mark.parametrize("name", ["cutt", "ct", "Cuts", "newone", "new palce", "go-on"])
+def test_a_misspelt_transition_is_no_part_of_the_prompt(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InvalidRequestError, match=f"“{name}: a ball”") as caught:
+        read_storyboard(saved(tmp_path, f"0:00 a cube\n0:01 {name}: a ball\n"))
+    assert "go on, new place, new one, cut" in str(caught.value.hint)
+    with pytest.raises(InvalidRequestError, match=f"“{name}: a ball”"):
+        read_storyboard(saved(tmp_path, f"1\n0:00 --> 0:04\n{name}: a ball\n", ".srt"))
+
+
+@pytest.mark.parametrize(
+    "text", ["a cat: asleep", "act one: rain", "noon: a square", "cutt a ball"]
+)
+def test_a_prompt_with_a_colon_stays_a_prompt(tmp_path: Path, text: str) -> None:
+    assert read_storyboard(saved(tmp_path, f"0:00 {text}\n")) == [Shot(0.0, text)]
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
