@@ -15,6 +15,7 @@ from magi_engine.errors import InvalidRequestError
 from magi_engine.media.targets import check_target
 
 _MOST = 100
+_FOLDER = "audition"
 _DESCRIPTION = """\
 Makes the first chunk of a video with several seeds, each as a file of its own. 'magi resume FILE'
 makes the rest of one; the others can be thrown away.
@@ -26,8 +27,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser(
         "audition", help="make the first second with several seeds", description=_DESCRIPTION
     )
-    parser.add_argument("--count", type=int, default=9, metavar="N", help="how many; default: 9")
-    add_request_options(parser)
+    parser.add_argument(
+        "--count", type=int, default=9, metavar="N", help=f"how many, 1 to {_MOST}; default: 9"
+    )
+    add_request_options(parser, "DIR", f"folder for the videos; default: {_FOLDER}")
     add_engine_options(parser)
     add_display_options(parser)
     parser.set_defaults(run=run)
@@ -42,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
             count=args.count,
             most=_MOST,
         )
-    folder = Path(args.output or "audition")
+    folder = Path(args.output or _FOLDER)
     args.output = None
     request = dataclasses.replace(build_request(args), only_chunks=1)
     with writing(folder):

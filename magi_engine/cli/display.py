@@ -35,7 +35,7 @@ _BAR_WIDTH = 32
 
 
 class Display(Protocol):
-    """Shows events; used as a context manager around the generation."""
+    """Shows events; used as a context manager around each generation."""
 
     def __enter__(self) -> Display: ...
 
@@ -145,6 +145,7 @@ class PlainDisplay:
         self._progress: Progress | None = None
 
     def __enter__(self) -> PlainDisplay:
+        self._progress = None
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -189,6 +190,8 @@ class LiveDisplay:
         self._progress: Progress | None = None
 
     def __enter__(self) -> LiveDisplay:
+        self._stage, self._progress = "", None
+        self._live.update("")
         self._live.__enter__()
         return self
 

@@ -12,6 +12,9 @@ from magi_engine.config.places import default_remote_dir, default_serve_dir, def
 from magi_engine.errors import InvalidRequestError
 from magi_engine.takes.store import Takes, TakeStore
 
+_FIRST_TRIES = 6
+"""In some ten seconds, if nobody is there."""
+
 if TYPE_CHECKING:
     from magi_engine.remote.engine import RemoteEngine
     from magi_engine.runtime.engine import Engine
@@ -79,4 +82,5 @@ def _remote_engine(args: argparse.Namespace) -> RemoteEngine:
     from magi_engine.remote.engine import RemoteEngine
 
     token_file = args.token_file or default_serve_dir() / "token"
-    return RemoteEngine(Connection.with_file(args.engine, token_file), default_remote_dir())
+    connection = Connection.with_file(args.engine, token_file)
+    return RemoteEngine(connection, default_remote_dir(), _FIRST_TRIES)

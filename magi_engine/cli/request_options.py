@@ -40,14 +40,22 @@ _SAME_NAME = (
     *("device", "dtype", "attention", "cards"),
 )
 """Options that are fields of the request as they are."""
+_OUTPUT = (
+    ".mp4, .webm, .gif, .webp, or a folder name for PNG frames; default: a name made of prompt and "
+    "seed"
+)
 _GUIDANCE = ("text_scales", "prev_chunk_scales", "cfg_t_range")
 
 
-def add_request_options(parser: argparse.ArgumentParser) -> None:
+def add_request_options(
+    parser: argparse.ArgumentParser, output_metavar: str = "FILE", output_help: str = _OUTPUT
+) -> None:
     """Options for everything in a request. Their defaults are None: not given."""
     _add_content_options(parser)
     _add_reference_options(parser)
-    _add_output_options(parser)
+    group = parser.add_argument_group("output")
+    group.add_argument("-o", "--output", metavar=output_metavar, help=output_help)
+    _add_writing_options(group)
     add_machine_options(parser)
     add_cards_option(parser)
     _add_sampling_options(parser)
@@ -61,8 +69,9 @@ def add_machine_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--attention",
         choices=ATTENTIONS,
+        metavar="NAME",
         help="auto (default): the fastest, which may round to 8 bits; exact: the fastest that does "
-        "not; or one by its name",
+        f"not; or one by its name: {', '.join(map(repr, ATTENTIONS[2:]))}",
     )
     group.add_argument(
         "--models-dir", type=Path, metavar="DIR", help="where downloaded models are kept"
@@ -98,9 +107,19 @@ def _add_content_options(parser: argparse.ArgumentParser) -> None:
         help="prompts with their times and transitions, instead of --prompt: .txt with lines such "
         "as '0:04 cut: a ball', .srt or .csv",
     )
-    group.add_argument("--size", type=_size, metavar="WxH", help="pixels, multiples of 16")
+    group.add_argument(
+        "--size",
+        type=_size,
+        metavar="WxH",
+        help="pixels, multiples of 16; default: as the model is configured, 128x128 for pocket",
+    )
     length = group.add_mutually_exclusive_group()
-    length.add_argument("--seconds", type=number, metavar="S", help="length of the result")
+    length.add_argument(
+        "--seconds",
+        type=number,
+        metavar="S",
+        help="length of the result; default: as the model is configured, 4 for all that are known",
+    )
     length.add_argument(
         "--until-stopped", action="store_true", help="go on until Ctrl-C, whatever the length"
     )
@@ -149,15 +168,7 @@ def _add_reference_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_output_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("output")
-    group.add_argument(
-        "-o",
-        "--output",
-        metavar="FILE",
-        help=".mp4, .webm, .gif, .webp, or a folder name for PNG frames; "
-        "default: a name made of prompt and seed",
-    )
+def _add_writing_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--overwrite", action="store_true", help="replace an existing file")
     group.add_argument(
         "--crf",
@@ -180,7 +191,12 @@ def _add_sampling_options(parser: argparse.ArgumentParser) -> None:
         dest="window_size",
         help="chunks denoised together, 1 to 8",
     )
-    group.add_argument("--shortcut-mode", choices=SHORTCUT_MODES, help="schedule of 12 steps")
+    group.add_argument(
+        "--shortcut-mode",
+        choices=SHORTCUT_MODES,
+        metavar="MODE",
+        help=f"schedule of 12 steps: {' or '.join(map(repr, SHORTCUT_MODES))}",
+    )
     group.add_argument(
         "--text-scales",
         type=_numbers,

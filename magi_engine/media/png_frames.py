@@ -24,20 +24,29 @@ class PngFolderWriter(FrameWriter):
         self.part.mkdir()
 
     def _append(self, frames: UInt8Array) -> None:
-        for index, picture in enumerate(frames, self.frames_written):
-            info = None
-            if index == 0 and self.video.metadata is not None:
-                info = PngImagePlugin.PngInfo()
-                info.add_itxt(METADATA_KEY, self.video.metadata)
-            name = self.part / FRAME_NAME.format(index)
-            # Under another name until it is whole, so that no frame is ever half a file.
-            unfinished = name.with_suffix(".tmp")
-            with unfinished.open("wb") as file:
-                Image.fromarray(picture).save(file, "PNG", pnginfo=info)
-                file.flush()
-                os.fsync(file.fileno())
-            retry_while_in_use(partial(os.replace, unfinished, name))
+        whole = self.frames_written
+        try:
+            for picture in frames:
+                self._save(whole, picture)
+                whole += 1
+        except OSError:
+            self.frames_written = whole  # a chunk is kept as far as it went
+            raise
         sync_folder(self.part)
+
+    def _save(self, index: int, picture: UInt8Array) -> None:
+        info = None
+        if index == 0 and self.video.metadata is not None:
+            info = PngImagePlugin.PngInfo()
+            info.add_itxt(METADATA_KEY, self.video.metadata)
+        name = self.part / FRAME_NAME.format(index)
+        # Under another name until it is whole, so that no frame is ever half a file.
+        unfinished = name.with_suffix(".tmp")
+        with unfinished.open("wb") as file:
+            Image.fromarray(picture).save(file, "PNG", pnginfo=info)
+            file.flush()
+            os.fsync(file.fileno())
+        retry_while_in_use(partial(os.replace, unfinished, name))
 
     def _finish(self) -> Path:
         return self._rescue()

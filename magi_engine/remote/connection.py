@@ -34,6 +34,10 @@ class Unreachable(RemoteError):
     """Nobody answers, at least not now."""
 
 
+class NotNow(Unreachable):
+    """Somebody answers, but cannot do it now."""
+
+
 class UnknownCertificate(RemoteError):
     """Who answers may be somebody else."""
 
@@ -259,7 +263,7 @@ def _refusal(response: httpx2.Response) -> MagiError:
     except (ValueError, LookupError, TypeError, AttributeError):
         error = _no_engine()
     if response.status_code == 429 or response.is_server_error:  # not now
-        return Unreachable(error.message, error.hint)
+        return NotNow(error.message, error.hint)
     return error
 
 

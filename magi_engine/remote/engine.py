@@ -39,10 +39,15 @@ class RemoteEngine:
     Args:
         records: a folder for what is known of jobs that have not been fetched, so that they are
             found again after a restart.
+        first_tries: how often an address is tried that has never answered, unless a video was
+            begun there before; None: as often as it takes.
     """
 
-    def __init__(self, connection: Connection, records: Path) -> None:
+    def __init__(
+        self, connection: Connection, records: Path, first_tries: int | None = None
+    ) -> None:
         self.connection, self._records = connection, records
+        self._first_tries = first_tries
         self._job: RemoteJob | None = None
         self._closed = False
         self._running = threading.Lock()
@@ -139,7 +144,8 @@ class RemoteEngine:
                     "A video from another machine needs a file here.", "Choose a name."
                 )
             record = self._record_of(request)
-            yield from job.events(request, lambda: self._begun(record, request, preview))
+            tries = None if self.is_making(request) else self._first_tries
+            yield from job.events(request, lambda: self._begun(record, request, preview), tries)
             if job.settled:
                 record.unlink(missing_ok=True)
         except Exception as error:
@@ -167,6 +173,7 @@ class RemoteEngine:
         query = "?preview=true" if preview else ""
         body = self._sent(request)
         answer = self.connection.post(f"/v1/jobs{query}", body, **{"Idempotency-Key": key})
+        self._first_tries = None
         return str(answer["id"])
 
     def _known(self, record: Path, request: GenerationRequest) -> str | None:

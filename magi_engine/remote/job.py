@@ -28,7 +28,7 @@ from magi_engine.json_text import parse_json
 from magi_engine.media.output import recover_partial
 from magi_engine.media.targets import free_name, output_error, remote_part
 from magi_engine.messages import Message, in_sequence
-from magi_engine.remote.connection import Connection, Unreachable
+from magi_engine.remote.connection import Connection, NotNow, Unreachable
 from magi_engine.remote.growing import GrowingVideo, frames_of_file
 from magi_engine.runtime.job.events import (
     Cancelled,
@@ -109,19 +109,25 @@ class RemoteJob:
             with contextlib.suppress(WebSocketException, OSError):
                 socket.close()
 
-    def events(self, request: GenerationRequest, begin: Callable[[], str]) -> Iterator[Event]:
+    def events(
+        self, request: GenerationRequest, begin: Callable[[], str], tries: int | None = None
+    ) -> Iterator[Event]:
         """What happens, until the video is here; it just ends if nobody listens any more.
 
         Args:
             begin: gives the id of the job there; may be called again.
+            tries: to reach anybody, before it is begun; None: as many as it takes.
 
         Raises:
+            Unreachable: all of these were in vain.
             MagiError: the other side refuses before there is a job.
         """
         output = Path(request.output or "")
         part: Path | None = None
         frames = 0
         try:
+            if tries is not None:
+                yield from self._patiently(self._reach, tries)
             job_id = yield from self._patiently(begin)
             yield StageStarted(Stage.WAITING)
             suffix = output.suffix.lower()
@@ -162,15 +168,24 @@ class RemoteJob:
         self.settled = True
         yield _ended(last, path)
 
-    def _patiently(self, ask: Callable[[], _T]) -> Generator[Event, None, _T]:
+    def _reach(self) -> None:
+        """Raises: Unreachable: nobody answers. MagiError: they refuse."""
+        with contextlib.suppress(NotNow):
+            self._connection.get("/v1/jobs")
+
+    def _patiently(
+        self, ask: Callable[[], _T], most_tries: int | None = None
+    ) -> Generator[Event, None, _T]:
         """Ask until somebody answers, and say that it is waited for.
 
-        Raises: _GaveUp; MagiError: they refuse.
+        Raises: _GaveUp; Unreachable: nobody has answered so many; MagiError: they refuse.
         """
         for tries in itertools.count():
             try:
                 return ask()
             except Unreachable as error:
+                if tries + 1 == most_tries:
+                    raise
                 logger.info("%s", error)
                 problem = in_sequence(error.message, error.hint)
             self._rest_before(tries)

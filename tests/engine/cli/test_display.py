@@ -148,6 +148,26 @@ def test_the_live_display_says_that_a_chunk_is_being_decoded() -> None:
     assert "chunk 2: decoding  chunk 3: 8/16" in stream.getvalue()
 
 
+@pytest.mark.parametrize("live", [False, True])
+def test_the_next_video_begins_with_nothing_of_the_one_before(live: bool) -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=80, color_system=None)
+    display = LiveDisplay(console) if live else PlainDisplay(stream)
+    with display:
+        for event in STORY:
+            display.show(event)
+    stream.truncate(0)
+    with display:
+        display.show(StageStarted(Stage.WAITING))
+        display.show(Notice(Message("1 video is made before this one.")))
+        display.show(CHUNK)
+    text = stream.getvalue()
+    assert "Waiting for its turn" in text
+    assert "Note: 1 video is made before this one." in text
+    for old in ("Generating", "42%", "4.2 frames/s", "of 5"):
+        assert old not in text
+
+
 def test_json_lines_for_other_programs() -> None:
     stream = io.StringIO()
     display = JsonDisplay(stream)

@@ -27,6 +27,7 @@ from safetensors.torch import load_file, save_file
 from magi_engine import __version__
 from magi_engine.cli.main import build_parser, main
 from magi_engine.cli.request_options import add_request_options, build_request
+from magi_engine.config.registry import Registry, model_config
 from magi_engine.media.frames import decode_frames
 from magi_engine.media.output import open_writer
 from magi_engine.runtime.request.metadata import read_request
@@ -466,6 +467,42 @@ def test_the_examples_can_be_typed_name_what_moves_and_are_the_readmes() -> None
     readme = (Path(__file__).parents[3] / "README.md").read_text("utf-8")
     shown = re.findall(r"packaging/dev\.py run (generate .*)", readme)
     assert [line for line in examples if "generate" in line] == [f"magi {line}" for line in shown]
+
+
+HelpOf = Callable[[str], str]
+
+
+@pytest.fixture
+def help_of(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> HelpOf:
+    """What a command's ``--help`` says, in one line."""
+    monkeypatch.setenv("COLUMNS", "1000")
+
+    def run(command: str) -> str:
+        assert main([command, "--help"]) == 0
+        return " ".join(capsys.readouterr().out.split())
+
+    return run
+
+
+def test_the_help_of_a_request_says_defaults_and_choices(help_of: HelpOf) -> None:
+    said = help_of("generate")
+    assert "default: as the model is configured, 4 for all that are known" in said
+    assert "default: as the model is configured, 128x128 for pocket" in said
+    for entry in Registry.load().entries:
+        runtime = model_config(entry.name, None)[1].runtime_config
+        assert runtime.num_frames == 4 * runtime.fps, entry.name
+    pocket = model_config("pocket", None)[1].runtime_config
+    assert (pocket.video_size_w, pocket.video_size_h) == (128, 128)
+    assert "--attention NAME" in said
+    assert "'memory-efficient', 'fp8, Hopper', 'int8'" in said
+    assert "--shortcut-mode MODE schedule of 12 steps: '8,16,16' or '16,16,8'" in said
+
+
+def test_the_help_of_an_audition_says_its_limit_and_its_folder(help_of: HelpOf) -> None:
+    said = help_of("audition")
+    assert "how many, 1 to 100; default: 9" in said
+    assert "-o DIR, --output DIR folder for the videos; default: audition" in said
+    assert "default: a name made of" not in said
 
 
 def test_help_and_bad_options_need_no_torch() -> None:

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from magi_engine.errors import MediaReadError, OutputError
+from magi_engine.errors import DiskFullError, MediaReadError, OutputError
 from magi_engine.media import targets
 from magi_engine.media.metadata import read_metadata
 from magi_engine.media.output import open_writer, recover_partial
@@ -27,6 +28,7 @@ from tests.engine.media.written import (
     decode,
     moving,
     playable_frames,
+    write_all,
 )
 
 
@@ -109,6 +111,23 @@ def test_a_full_disk_keeps_the_video_so_far(tmp_path: Path, suffix: str) -> None
     assert playable_frames(kept) >= int(written[-1]) > 0
     assert read_metadata(kept) == '{"seed": 7}'
     assert errors == ""
+
+
+@pytest.mark.parametrize("size", [256, 128])
+def test_a_full_disk_keeps_every_whole_picture(small_disk: Path, size: int) -> None:
+    """Also those of a chunk, be it the first, that does not fit whole."""
+    pictures = np.random.default_rng(0).integers(0, 255, (48, size, size, 3), np.uint8)
+    with pytest.raises(DiskFullError) as caught:
+        write_all(small_disk / "a", pictures)
+    assert [path.name for path in small_disk.iterdir()] == ["a"]
+    names = sorted(path.name for path in (small_disk / "a").iterdir())
+    assert names == [f"{index:06}.png" for index in range(len(names))]
+    assert len(names) % 24 > 0
+    assert f"first {len(names) / 24:.1f} s are kept in a." in str(caught.value.hint)
+    for index, name in enumerate(names):
+        with Image.open(small_disk / "a" / name) as picture:
+            assert np.array_equal(np.asarray(picture), pictures[index])
+    assert read_metadata(small_disk / "a") == METADATA
 
 
 def test_a_fragment_cut_in_the_middle_is_dropped_on_recovery(tmp_path: Path) -> None:

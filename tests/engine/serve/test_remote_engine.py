@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+from collections.abc import Generator
 from pathlib import Path
+from typing import cast
+from urllib.parse import urlsplit
 
 import av
 import numpy as np
 import pytest
 from PIL import Image
 
+from magi_engine.cli import engines
+from magi_engine.cli.exit_codes import FAILURE
+from magi_engine.cli.main import main
 from magi_engine.errors import InvalidRequestError, RemoteError
 from magi_engine.media.frames import decode_frames
 from magi_engine.media.output import open_writer
@@ -37,6 +44,7 @@ from magi_engine.runtime.process.control import Cancel, ChangePrompt, Pause, Res
 from magi_engine.runtime.request.branch import Earlier
 from magi_engine.runtime.request.metadata import read_request
 from magi_engine.runtime.request.request import GenerationRequest, Mode
+from tests.engine.serve.cutting import CutCable
 from tests.engine.serve.servers import Server, small_request
 
 
@@ -169,6 +177,54 @@ def test_it_is_said_that_nobody_answers(tmp_path: Path) -> None:
     assert "http://127.0.0.1:9 does not answer. Check the address" in str(notice.message)
     engine.control(Cancel())
     assert list(events) == [Cancelled(None, 0)]
+    engine.close()
+
+
+def test_an_address_that_never_answers_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nobody = Connection("http://127.0.0.1:9", "k" * 30)
+    engine = RemoteEngine(nobody, tmp_path, first_tries=2)
+    (last,) = engine.generate(small_request(tmp_path / "a.mp4"))
+    assert isinstance(last, Failed)
+    assert "http://127.0.0.1:9 does not answer. Check the address" in str(last.error)
+    assert not list(tmp_path.iterdir()), "nothing was begun"
+    monkeypatch.setattr(engines, "_FIRST_TRIES", 2)
+    (tmp_path / "token").write_text("k" * 30)
+    options = ["--engine", nobody.address, "--token-file", str(tmp_path / "token"), "--quiet"]
+    for command in ("generate", "audition"):
+        made = ["--prompt", "a ball", "-o", str(tmp_path / "b")]
+        assert main([command, *made, *options]) == FAILURE
+        assert "does not answer. Check the address" in capsys.readouterr().err
+
+
+def test_a_video_that_was_begun_is_waited_for_however_long(tmp_path: Path) -> None:
+    begun = RemoteEngine(Connection("http://127.0.0.1:9", "k" * 30), tmp_path)
+    request = small_request(tmp_path / "a.mp4")
+    with contextlib.closing(cast("Generator[Event]", begun.generate(request))) as events:
+        next(events)
+    begun.close()
+    again = RemoteEngine(Connection("http://127.0.0.1:9", "k" * 30), tmp_path, first_tries=1)
+    events = again.generate(request)
+    assert next(events) == StageStarted(Stage.CONNECTING)
+    again.control(Cancel())
+    *_, last = events
+    assert last == Cancelled(None, 0)
+    again.close()
+
+
+def test_who_has_answered_once_is_waited_for_however_long(server: Server, tmp_path: Path) -> None:
+    cable = CutCable(urlsplit(server.address).port or 0, 0, 0, seed=1)
+    token = server.token_file.read_text().split()[0]
+    engine = RemoteEngine(Connection(cable.address, token), tmp_path / "records", first_tries=1)
+    *_, last = engine.generate(small_request(tmp_path / "a.mp4", seed=41))
+    assert isinstance(last, Finished)
+    cable.close(hang_up=True)
+    events = engine.generate(small_request(tmp_path / "b.mp4", seed=42))
+    assert next(events) == StageStarted(Stage.CONNECTING)
+    engine.control(Cancel())
+    *_, last = events
+    assert last == Cancelled(None, 0)
     engine.close()
 
 
