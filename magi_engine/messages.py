@@ -23,7 +23,7 @@ class Message:
     Args:
         text: in English, with ``{name}`` for each value; ``{name:bytes}`` for a number of bytes,
             ``{name:chunk|chunks}`` for a number and what it counts. Different numbers of bytes
-            have as many digits as it takes to tell them apart.
+            have as many digits as it takes to tell them apart, three behind the point at most.
         values: numbers, texts, other messages, and sequences of these, which are listed with
             commas. Anything else goes in as its ``str``.
     """
@@ -119,10 +119,10 @@ class _Formatter(string.Formatter):
 
 
 def _decimals(text: str, values: dict[str, Any]) -> int:
-    """The fewest with which different sizes in a text read differently."""
+    """The fewest with which different sizes in a text read differently, where three do it."""
     fields = string.Formatter().parse(text)
     sizes = {values.get(name or "", 0) for _, name, spec, _ in fields if spec == _BYTES}
-    fitting = (n for n in range(1, 10) if len({size_words(s, n) for s in sizes}) == len(sizes))
+    fitting = (n for n in range(1, 4) if len({size_words(s, n) for s in sizes}) == len(sizes))
     return next(fitting, 1)
 
 

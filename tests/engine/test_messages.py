@@ -40,6 +40,7 @@ def test_different_sizes_in_a_sentence_read_differently() -> None:
         (9_000, 8_000, "0.009 MB are needed; 0.008 MB are free."),
         (31_204_000_000, 31_161_000_000, "31.20 GB are needed; 31.16 GB are free."),
         (100_000_000, 99_999_999, "0.1 GB are needed; 100.0 MB are free."),
+        (6_111_731_394, 6_111_731_393, "6.1 GB are needed; 6.1 GB are free."),
         (2_000_000, 2_000_000, "2.0 MB are needed; 2.0 MB are free."),
         (3_000_000, 2_000_000, "3.0 MB are needed; 2.0 MB are free."),
     ):

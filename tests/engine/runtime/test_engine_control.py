@@ -295,7 +295,7 @@ def test_bad_requests_fail_before_anything_is_loaded(
 def test_an_image_is_no_clip(engine: Engine, make_request: MakeRequest, image: Path) -> None:
     failure = _failure(run(engine, make_request(mode=Mode.V2V, reference=str(image))))
     assert isinstance(failure.error, MediaReadError)
-    assert "i2v" in str(failure.error.hint)
+    assert str(failure.error.hint) == "Give it as an image."
 
 
 class _Interrupted:

@@ -317,7 +317,8 @@ def test_what_cannot_be_shared_is_said(
 ) -> None:
     earlier = Earlier.of_video(made(engine, make_request(num_frames=60)), store)
     redone = anew(earlier.redone(2), tmp_path, "again.mp4")
-    assert "Only the first 60 frames" in refusal(engine, anew(earlier.redone(4), tmp_path, "a.mp4"))
+    beyond = refusal(engine, anew(earlier.redone(4), tmp_path, "a.mp4"))
+    assert beyond.startswith("Chunk 5 cannot be made anew: that video has 3 chunks.")
     shorter = dataclasses.replace(redone, num_frames=48)
     assert "Nothing is left" in refusal(engine, shorter)
     wider = dataclasses.replace(redone, width=redone.width + 16)
