@@ -217,16 +217,12 @@ def test_cancelling_at_once_does_not_wait_for_the_engine(
 
 
 @posix_only
-@pytest.mark.parametrize(
-    ("output", "kept"),
-    [("out.mp4", "out.mp4"), ("ü" * 100 + ".mp4", "ü" * 85 + ".mp4")],
-    ids=("a name", "a long name"),
-)
 def test_a_killed_engine_loses_nothing_and_is_replaced(
-    shared: EngineProcess, make_request: MakeRequest, tmp_path: Path, output: str, kept: str
+    shared: EngineProcess, make_request: MakeRequest, tmp_path: Path
 ) -> None:
     events: list[Event] = []
-    request = make_request(num_frames=None, output=str(tmp_path / output))
+    # Longer than what a part's name keeps of it.
+    request = make_request(num_frames=None, output=str(tmp_path / ("ü" * 100 + ".mp4")))
     for event in shared.generate(request):
         events.append(event)
         if isinstance(event, ChunkReady) and event.index == 2:
@@ -237,7 +233,7 @@ def test_a_killed_engine_loses_nothing_and_is_replaced(
     assert isinstance(failed, Failed)
     assert isinstance(failed.error, EngineDiedError)
     assert "memory" in str(failed.error.message)
-    assert failed.path == tmp_path / kept
+    assert failed.path == tmp_path / ("ü" * 85 + ".mp4")
     # One chunk may still have been on its way into the file, not more.
     assert frame_count(failed.path) == failed.frames >= 48
     assert find_partials(tmp_path) == []
