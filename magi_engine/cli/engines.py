@@ -12,12 +12,12 @@ from magi_engine.config.places import default_remote_dir, default_serve_dir, def
 from magi_engine.errors import InvalidRequestError
 from magi_engine.takes.store import Takes, TakeStore
 
-_FIRST_TRIES = 6
-"""In some ten seconds, if nobody is there."""
-
 if TYPE_CHECKING:
     from magi_engine.remote.engine import RemoteEngine
     from magi_engine.runtime.engine import Engine
+
+_FIRST_TRIES = 6
+"""In some ten seconds, if nobody is there."""
 
 
 def add_engine_options(parser: argparse.ArgumentParser) -> None:

@@ -19,8 +19,6 @@ Sharing the weights halves what has to be shipped.
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import math
 import random
 import sys
 from pathlib import Path
@@ -44,7 +42,7 @@ from magi_engine.training.loop import (
     set_up_device,
     stage_parser,
 )
-from magi_engine.training.redrawing import redraw_clips
+from magi_engine.training.redrawing import with_own_history
 from magi_engine.training.sequences import draw_batch, load_tokens
 from magi_engine.training.team import join_team
 from magi_engine.training.tokenizer import make_t5_for
@@ -59,8 +57,6 @@ _BINDING = 0.2
 _OWN_HISTORY_SHARE = 0.3
 """Of the long clips in a training that goes on: a chunk sees those before it as the transformer
 draws them, and is to put right what is wrong with them."""
-
-_REDRAWN_AT_ONCE = 48
 
 _SEEDS_APART = 1000
 """Between processes of a team."""
@@ -159,10 +155,8 @@ def main(argv: list[str] | None = None) -> int:
     team.share([p for module in learning for p in module.parameters()])
     tokens = load_tokens(args.t5.parent, device)
     if args.resume:
-        count = math.ceil(_OWN_HISTORY_SHARE * args.clips)
-        redrawn = redraw_clips(student, t5, tokens, clips[CHUNKS], count, _REDRAWN_AT_ONCE)
-        history = torch.cat([redrawn, clips[CHUNKS].latents[count:]])
-        clips[CHUNKS] = dataclasses.replace(clips[CHUNKS], history=history)
+        long = clips[CHUNKS]
+        clips[CHUNKS] = with_own_history(student, t5, tokens, long, _OWN_HISTORY_SHARE)
     average, t5_average = Average(student, decay=0.999), Average(t5, decay=0.999)
     if device.type == "cuda":
         for model in (student, average.module):

@@ -41,6 +41,7 @@ from magi_engine.training.data import CHUNKS, Clips, cached_script, encode_clips
 from magi_engine.training.filming import Camera
 from magi_engine.training.layouts import Layout, pipeline, streaming
 from magi_engine.training.lessons import BEGINNING, Kind, Lesson, Teacher
+from magi_engine.training.redrawing import with_own_history
 from magi_engine.training.sequences import draw_batch, load_tokens
 from magi_engine.training.tokenizer import make_tiny_t5, tiny_t5_config
 from magi_engine.training.trials import Task
@@ -117,6 +118,24 @@ def test_the_decoder_is_given_images_as_the_program_gives_them(vae: ViTVAE) -> N
     decoded = train_decoder.decode_pieces(vae.decoder, latents)
     video = train_vae.pixels_to_video(pictures[:, None])
     torch.testing.assert_close(decoded, vae.decode(vae.encode(video)))
+
+
+def test_the_decoder_answers_most_where_pieces_meet() -> None:
+    weights = train_decoder.change_weights(2 * train_vae.PIECE, CPU)[:, 0, 0]
+    assert abs(float(weights.mean()) - 1) < 1e-6
+    usual, border, piece = weights[0], weights[3], weights[train_vae.PIECE - 1]
+    torch.testing.assert_close(torch.stack([border, piece]) / usual, torch.tensor([3.0, 8.0]))
+
+
+def test_a_share_of_the_clips_shows_what_the_transformer_draws(clips: Clips, t5_dir: Path) -> None:
+    torch.manual_seed(2)
+    dit = VideoDiT(MODEL)
+    train_transformer.initialise(dit)
+    t5 = make_tiny_t5(tiny_t5_config(Tokenizer.load(t5_dir / "spiece.model").vocab_size))
+    own = with_own_history(dit, t5, load_tokens(t5_dir.parent, CPU), clips, share=0.5)
+    assert torch.equal(own.latents, clips.latents)
+    differs = (own.history != clips.latents).flatten(1).any(1)
+    assert differs.tolist() == [True] * 3 + [False] * 3
 
 
 def test_weights_and_place_are_in_the_latents_and_not_in_the_pictures(vae: ViTVAE) -> None:
