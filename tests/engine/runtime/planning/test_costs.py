@@ -129,7 +129,9 @@ def test_predicted_memory_is_what_tensors_take(
     model_config = ModelConfig(
         3, 128, 512, 8, 4, 16, params_dtype=f"torch.{dtype}", caption_channels=16
     )
-    runtime = RuntimeConfig(num_steps=8, window_size=window, video_size_h=128, video_size_w=128)
+    # The first chunks of a batch take their most in the second step of a stage.
+    steps = 4 if videos == 1 else 8
+    runtime = RuntimeConfig(num_steps=steps, window_size=window, video_size_h=128, video_size_w=128)
     config = MagiConfig(model_config, runtime, EngineConfig(distill=True, fp8_quant=fp8))
     model = VideoDiT(model_config, fp8=fp8).eval().requires_grad_(False)
     model.part_tokens = part_tokens
