@@ -3523,6 +3523,10 @@
         <translation>请写成：{example}</translation>
     </message>
     <message>
+        <source>is {value}, where {least} is the least</source>
+        <translation>为 {value}，最小为 {least}</translation>
+    </message>
+    <message>
         <source>is {value}, where {most} is the most</source>
         <translation>为 {value}，最大为 {most}</translation>
     </message>
