@@ -76,9 +76,33 @@ def one_error_line(capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def test_guidance_reaches_the_request_of_a_base_model() -> None:
-    options = ["--model", "4.5B-base", "--text-scales", "3"]
+    options = ["--prompt", "x", "--model", "4.5B-base", "--text-scales", "3"]
     request = build_request(build_parser().parse_args(["generate", *options]))
     assert request.sampling.text_scales == (3.0,)
+
+
+@pytest.mark.parametrize("command", ["generate", "audition"])
+@pytest.mark.parametrize("options", [[], ["--seed", "1"], ["--prompt-at", "2", "a ball"]])
+def test_a_video_of_nothing_is_refused(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+    options: list[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main([command, *options]) == 2
+    said = one_error_line(capsys)
+    assert said.startswith(
+        "Error: Nothing says what the video begins with. Give a prompt, an image"
+    )
+    assert "--prompt, --image, --video, --storyboard" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_prompt_is_one() -> None:
+    request = build_request(build_parser().parse_args(["generate", "--prompt", ""]))
+    assert request.prompts == (PromptChange(0, ""),)
 
 
 def test_generate_writes_the_file_and_says_so(
@@ -106,7 +130,7 @@ def test_the_default_name_says_what_is_in_the_video(generate: Generate, tmp_path
 def test_seconds_count_at_the_frame_rate_that_was_asked_for(
     generate: Generate, tmp_path: Path
 ) -> None:
-    assert generate("--seconds", "1", "--fps", "12", "-o", "a.mp4") == 0
+    assert generate("--prompt", "x", "--seconds", "1", "--fps", "12", "-o", "a.mp4") == 0
     assert generate("--like", "a.mp4", "--seconds", "2", "-o", "b.mp4") == 0
     assert frame_count(tmp_path / "a.mp4") == 12
     assert frame_count(tmp_path / "b.mp4") == 24
@@ -114,7 +138,7 @@ def test_seconds_count_at_the_frame_rate_that_was_asked_for(
 
 def test_without_a_seed_every_video_is_another(generate: Generate, tmp_path: Path) -> None:
     for name in ("a.mp4", "b.mp4"):
-        assert generate("--seconds", "0.1", "-o", name) == 0
+        assert generate("--prompt", "x", "--seconds", "0.1", "-o", name) == 0
     assert read_request(tmp_path / "a.mp4").seed != read_request(tmp_path / "b.mp4").seed
 
 
@@ -258,7 +282,7 @@ def test_a_failure_is_an_event_too(generate: Generate, capsys: pytest.CaptureFix
         (["--like", "taken.mp4"], "taken.mp4"),
         (["--like", "image.png"], "no settings of this program"),
         (["--dtype", "int4"], "invalid choice"),
-        (["--device", "abacus"], "no device called"),
+        (["--prompt", "x", "--device", "abacus"], "no device called"),
         (["--model", "pocket"], "not allowed with"),
     ],
 )
@@ -296,7 +320,7 @@ def test_an_absent_gpu(
     generate: Generate, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert generate("--device", "cuda") == 1
+    assert generate("--prompt", "x", "--device", "cuda") == 1
     assert "--device cpu" in one_error_line(capsys)
 
 
@@ -310,8 +334,8 @@ def test_a_model_that_is_not_here(
 ) -> None:
     roomy = SimpleNamespace(total=64 * 10**9, available=64 * 10**9)  # or that is told first
     monkeypatch.setattr(psutil, "virtual_memory", lambda: roomy)
-    options = ["--model", "4.5B-base", "--models-dir", str(tmp_path), "-o", str(tmp_path / "a.mp4")]
-    assert main(["generate", *options]) == 2
+    options = ["--models-dir", str(tmp_path), "-o", str(tmp_path / "a.mp4")]
+    assert main(["generate", "--prompt", "x", "--model", "4.5B-base", *options]) == 2
     assert "4.5B base" in one_error_line(capsys)
 
 
