@@ -1,0 +1,27 @@
+"""``magi recover``, where there is nothing to recover."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from magi_engine.cli.main import main
+from tests.engine.cli.outcomes import one_error_line
+
+
+def test_recover_with_nothing_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["recover", str(tmp_path)]) == 0
+    assert "nothing to recover" in capsys.readouterr().out
+    assert main(["recover", str(tmp_path / "absent")]) == 2
+    assert one_error_line(capsys)
+
+
+def test_recover_leaves_what_it_cannot_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    part = tmp_path / ".a.mp4.part-999999999-0123abcd.mp4"
+    part.write_bytes(b"not a video")
+    assert main(["recover", str(tmp_path)]) == 2
+    assert one_error_line(capsys)
+    assert part.exists()
