@@ -163,7 +163,17 @@ class Walk:
         self._magi(*command, limit_s=2 * _VIDEO_S)
         left = [path.name for path in models.rglob(".*") if path.is_file()]
         require(left == [], f"nothing unfinished is left: {left}")
-        self._magi("generate", "--model", "pocket-fp8", "--seconds", "1", "-o", r"C:\fp8.mp4")
+        self._magi(
+            "generate",
+            "--prompt",
+            "x",
+            "--model",
+            "pocket-fp8",
+            "--seconds",
+            "1",
+            "-o",
+            r"C:\fp8.mp4",
+        )
         self._magi("models", "remove", "pocket-fp8", "--yes")
         require(set(models.rglob("*.safetensors")) == before, "the model is removed")
 

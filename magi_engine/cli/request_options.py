@@ -92,7 +92,11 @@ def add_cards_option(parser: argparse.ArgumentParser) -> None:
 
 def _add_content_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what to make")
-    group.add_argument("--prompt", metavar="TEXT", help="what to show, in English")
+    group.add_argument(
+        "--prompt",
+        metavar="TEXT",
+        help='what to show, in English; "" leaves that to the model',
+    )
     group.add_argument(
         "--prompt-at",
         nargs=2,
@@ -301,6 +305,12 @@ def build_request(args: argparse.Namespace) -> GenerationRequest:
     output_suffix(Path(output))
     check_target(Path(output), request.writing.overwrite)
     _refuse_idle_options(args, request, validate(request, config))
+    if not (like or reference or args.storyboard) and args.prompt is None:
+        raise InvalidRequestError(
+            "Nothing says what the video begins with.",
+            "Give a prompt, an image, a video or a storyboard: {options}.",
+            options=["--prompt", "--image", "--video", "--storyboard"],
+        )
     return request
 
 

@@ -296,13 +296,18 @@ def _check_numbers(section: object, prefix: str) -> None:
         numbers = value if isinstance(value, list | tuple) else [value]
         for number in (n for n in numbers if isinstance(n, int | float)):
             most = _MOST.get(spec.name, _LARGEST)
-            if not abs(number) <= most:  # nor NaN
-                value = reprlib.repr(number)
-                problem = Message("is {value}, where {most} is the most", value=value, most=most)
-                raise _wrong(f"{prefix}.{spec.name}", problem)
+            shown, problem = reprlib.repr(number), None
             scalar = number is value and not isinstance(value, bool)
             if scalar and number <= 0 and spec.name not in _ANY_SIGN:
-                raise _wrong(f"{prefix}.{spec.name}", _POSITIVE)
+                problem = _POSITIVE
+            elif number < -most:
+                problem = Message(
+                    "is {value}, where {least} is the least", value=shown, least=-most
+                )
+            elif not number <= most:  # nor NaN
+                problem = Message("is {value}, where {most} is the most", value=shown, most=most)
+            if problem is not None:
+                raise _wrong(f"{prefix}.{spec.name}", problem)
 
 
 _FORMER = frozenset({"runtime_config.t5_cache_dir"})

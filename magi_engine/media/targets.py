@@ -28,7 +28,7 @@ from magi_engine.late import psutil
 VIDEO_SUFFIXES = frozenset({".mp4", ".webm", ".gif", ".webp"})
 _PART = re.compile(
     r"^\.(?P<name>.+)\.part-(?P<pid>\d+|remote)(-(?P<start>\d+))?(-on(?P<machine>[0-9a-f]{8}))?"
-    r"(-in(?P<numbering>[0-9a-f]{8}))?-[0-9a-f]{8}(?P<suffix>\.\w+)?$"
+    r"(-in(?P<boot>[0-9a-f]{8})(?P<numbering>[0-9a-f]{8})?)?-[0-9a-f]{8}(?P<suffix>\.\w+)?$"
 )
 _REMOTE_S = 7 * 24 * 3600.0
 """A video of or by another machine that has not grown for so long does not grow any more."""
@@ -92,13 +92,13 @@ def check_target(target: Path, overwrite: bool) -> None:
 
 def part_path(target: Path, suffix: str) -> Path:
     """A fresh hidden name next to the target; it says whose it is, and which process writes it, and
-    of which machine: others may share the folder."""
+    of which machine and container: others may share the folder."""
     pid = os.getpid()
     start = _start_of(pid)
     writer = f"{pid}-{start}" if start else str(pid)
     writer = f"{writer}-on{_machine()}"
     if (numbering := _numbering()) is not None:
-        writer = f"{writer}-in{numbering}"
+        writer = f"{writer}-in{''.join(numbering)}"
     name = f".{_kept_name(target.name)}.part-{writer}-{secrets.token_hex(4)}{suffix}"
     return target.with_name(name)
 
@@ -119,13 +119,17 @@ def find_partials(folder: str | Path) -> list[Path]:
     Raises:
         OutputError: the folder cannot be listed.
     """
+    found = []
     try:
-        parts = [part for part in Path(folder).iterdir() if _is_orphan(part)]
-        return sorted(parts, key=lambda part: part.stat().st_mtime, reverse=True)
+        for part in Path(folder).iterdir():
+            with contextlib.suppress(FileNotFoundError):  # finished or taken meanwhile
+                if _is_orphan(part):
+                    found.append((part.stat().st_mtime, part))
     except OSError as error:
         raise OutputError(
             "The folder {folder} cannot be read.", "Check the name.", folder=folder
         ) from error
+    return [part for _, part in sorted(found, reverse=True)]
 
 
 def find_growing(target: Path) -> Path | None:
@@ -195,26 +199,41 @@ def _is_orphan(part: Path) -> bool:
     match = _PART.match(part.name)
     if match is None:
         return False
-    here = match["machine"] in (None, _machine()) or match["numbering"] == (_numbering() or "")
-    if match["pid"] == "remote" or not here:
-        return time.time() - part.stat().st_mtime > _REMOTE_S
-    start = _start_of(int(match["pid"]))
-    # After a restart, and soon in a container, another program has the number of the writer.
-    return start is None or match["start"] not in (None, start)
+    if match["pid"] != "remote" and _counts_here(match):
+        start = _start_of(int(match["pid"]))
+        # After a restart, and soon in a container, another program has the number of the writer.
+        return start is None or match["start"] not in (None, start)
+    written_s = part.stat().st_mtime
+    here = _numbering()
+    restarted = here is not None and match["boot"] not in (None, here[0])
+    if match["machine"] == _machine() and restarted and written_s < psutil.boot_time():
+        return True
+    return time.time() - written_s > _REMOTE_S
+
+
+def _counts_here(match: re.Match[str]) -> bool:
+    """Whether the number of a part's writer is that of a process here, or of one that is gone."""
+    here = _numbering()
+    if here is not None and match["boot"] is not None:
+        return here == (match["boot"], match["numbering"])
+    return match["machine"] in (None, _machine())
 
 
 def _machine() -> str:
+    """This machine, whatever it is called; most containers are known by their names."""
+    with contextlib.suppress(OSError):
+        identity = Path("/etc/machine-id").read_text(encoding="utf-8", errors="replace").strip()
+        if identity:
+            return _checksum(f"magi {identity}")
     return _checksum(socket.gethostname())
 
 
-def _numbering() -> str | None:
-    """What tells the processes that are numbered with this one from those of other containers and
-    machines, and of this one after a restart; None: the system does not say it.
-
-    A machine that is called another name since, as a laptop in another network, is known by it."""
+def _numbering() -> tuple[str, str] | None:
+    """Since when this machine runs, and where in it: among other containers, other processes have
+    the same numbers. None: the system does not say it."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8")
-        return _checksum(boot + os.readlink("/proc/self/ns/pid"))
+        return _checksum(boot), _checksum(os.readlink("/proc/self/ns/pid"))
     except OSError:
         return None
 

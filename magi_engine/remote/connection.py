@@ -134,19 +134,16 @@ class Connection:
     def fetch(self, path: str, offset: int) -> Iterator[bytes]:
         """The bytes of a file there, from an offset on; as :meth:`get`."""
         headers = {"Range": f"bytes={offset}-", "Accept-Encoding": "identity"}
-        try:
-            with self._client.stream("GET", path, headers=headers) as response:
-                if response.status_code == 416:  # all of it is here
-                    return
-                if not response.is_success:
-                    response.read()
-                    raise _refusal(response)
-                skip = 0 if response.status_code == 206 else offset
-                for piece in response.iter_bytes(_PIECE_BYTES):
-                    yield piece[skip:]
-                    skip = max(0, skip - len(piece))
-        except httpx2.TransportError as error:
-            raise self._unreachable(error) from error
+        with self._reaching(), self._client.stream("GET", path, headers=headers) as response:
+            if response.status_code == 416:  # all of it is here
+                return
+            if not response.is_success:
+                response.read()
+                raise _refusal(response)
+            skip = 0 if response.status_code == 206 else offset
+            for piece in response.iter_bytes(_PIECE_BYTES):
+                yield piece[skip:]
+                skip = max(0, skip - len(piece))
 
     def socket(self, path: str) -> ClientConnection:
         """A WebSocket.
@@ -171,7 +168,7 @@ class Connection:
             raise self._unknown() from error
 
     def close(self) -> None:
-        """Hang up."""
+        """Hang up: nobody is reached any more."""
         self._client.close()
 
     def _exists(self, path: str) -> bool:
@@ -184,16 +181,26 @@ class Connection:
         return True
 
     def _ask(self, method: str, path: str, **options: Any) -> Any:
-        try:
+        with self._reaching():
             response = self._client.request(method, path, **options)
-        except httpx2.TransportError as error:
-            raise self._unreachable(error) from error
         if not response.is_success:
             raise _refusal(response)
         try:
             return parse_json(response.content) if response.content else None
         except ValueError as error:
             raise _no_engine() from error
+
+    @contextlib.contextmanager
+    def _reaching(self) -> Iterator[None]:
+        """Raises: Unreachable, UnknownCertificate: instead of what the client says."""
+        try:
+            yield
+        except httpx2.TransportError as error:
+            raise self._unreachable(error) from error
+        except RuntimeError as error:
+            if not self._client.is_closed:
+                raise
+            raise Unreachable("The program is closing.") from error
 
     def _unknown(self) -> UnknownCertificate:
         return UnknownCertificate(

@@ -66,6 +66,8 @@ class RemoteEngine:
         Closing the generator leaves the job as it is: the same request goes on with it.
         """
         job = self._job = RemoteJob(self.connection)
+        if self._closed:
+            job.leave()
         return self._generate(job, request, preview)
 
     def control(self, command: Command) -> None:

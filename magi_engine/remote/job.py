@@ -162,8 +162,7 @@ class RemoteJob:
         with self._changed:
             self._commands.clear()  # they came too late
         path = yield from self._patiently(lambda: self._fetched(job_id, request, output, part))
-        if self.left:  # the next session finds it in its place
-            raise _GaveUp
+        self._check_not_left()  # the next session finds it in its place
         yield from self._rest(path, request)
         self.settled = True
         yield _ended(last, path)
@@ -181,6 +180,7 @@ class RemoteJob:
         Raises: _GaveUp; Unreachable: nobody has answered so many; MagiError: they refuse.
         """
         for tries in itertools.count():
+            self._check_not_left()
             try:
                 return ask()
             except Unreachable as error:
@@ -193,6 +193,11 @@ class RemoteJob:
                 yield StageStarted(Stage.CONNECTING)
                 yield Notice(problem)
         raise AssertionError
+
+    def _check_not_left(self) -> None:
+        """Raises: _GaveUp."""
+        if self.left:
+            raise _GaveUp
 
     def _rest_before(self, tries: int) -> None:
         """Wait before another try, unless there is something to say. Raises: _GaveUp."""
@@ -254,6 +259,7 @@ class RemoteJob:
             speaker = threading.Thread(target=self._speak, args=(socket,), daemon=True)
             speaker.start()
             try:
+                self._check_not_left()  # else it was too early to close this one
                 yield socket
             finally:
                 with self._changed:

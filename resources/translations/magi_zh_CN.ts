@@ -2475,6 +2475,10 @@
         <translation>请给出正数。</translation>
     </message>
     <message>
+        <source>Give a prompt, an image, a video or a storyboard: {options}.</source>
+        <translation>请给出提示词、图片、视频或分镜脚本：{options}。</translation>
+    </message>
+    <message>
         <source>Give a start and a later end, in seconds.</source>
         <translation>请给出起点和更晚的终点，以秒计。</translation>
     </message>
@@ -2737,6 +2741,10 @@
     <message>
         <source>Nothing of {title} was downloaded or added here.</source>
         <translation>这里没有下载或添加过 {title} 的任何文件。</translation>
+    </message>
+    <message>
+        <source>Nothing says what the video begins with.</source>
+        <translation>没有说明视频从什么开始。</translation>
     </message>
     <message>
         <source>Nothing was removed.</source>
@@ -3521,6 +3529,10 @@
     <message>
         <source>Write it as: {example}</source>
         <translation>请写成：{example}</translation>
+    </message>
+    <message>
+        <source>is {value}, where {least} is the least</source>
+        <translation>为 {value}，最小为 {least}</translation>
     </message>
     <message>
         <source>is {value}, where {most} is the most</source>

@@ -235,6 +235,8 @@ class GenerationRequest:
         extra = {name: value for name, value in data.items() if name not in (*_FIELDS, *_HEAD)}
         try:
             read = read_fields(cls, {name: data[name] for name in _FIELDS if name in data})
+            if "prompts" not in data and read.mode is Mode.T2V:  # an empty one is said, too
+                raise WrongField("prompts", Message("is missing"))
         except WrongField as error:
             problem = Message("{name} {problem}", name=error.name, problem=error.problem)
             raise _damaged(problem) from error

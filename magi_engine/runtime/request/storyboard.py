@@ -14,7 +14,6 @@ of which the second may be missing.
 from __future__ import annotations
 
 import csv
-import difflib
 import io
 import re
 from collections.abc import Iterable, Iterator
@@ -41,8 +40,13 @@ _EXAMPLES = {
     ".csv": "0:04,cut,a red ball",
 }
 _BY_NAME = {transition.value: transition for transition in Transition}
-_MISSPELT = 0.8
-"""How alike (difflib) a word before a colon is to a transition that was meant."""
+_WORDS = frozenset(
+    {"cu", "cult", "curt", "cute", "now one", "new lace", "new pace", "new palace", "new plate"}
+    | {f"new {word}" for word in ("bone", "cone", "ode", "ore", "tone", "zone")}
+)
+"""What is one letter from a transition and yet is no misspelt one."""
+_SHORT = 5
+"""Letters of a transition that becomes another word too easily by another letter."""
 _LAST_SHOT_S = 4.0
 """How long the last subtitle of an SRT file is shown."""
 
@@ -181,7 +185,26 @@ def _transition_of(text: str) -> Transition | None:
 
 
 def _is_misspelt(text: str) -> bool:
-    return bool(difflib.get_close_matches(_name_before(text), _BY_NAME, cutoff=_MISSPELT))
+    """Whether a transition was meant that differs in one letter, or in what is between words."""
+    said = " ".join(re.split(r"[\s_-]+", _name_before(text)))
+    if said in _WORDS:
+        return False
+    return any(
+        said.replace(" ", "") == name.replace(" ", "") or _is_one_slip(said, name)
+        for name in _BY_NAME
+    )
+
+
+def _is_one_slip(said: str, name: str) -> bool:
+    """Whether a letter is missing, too many, or exchanged with the next, or is another one."""
+    for place, letter in enumerate(f"{name} "):
+        before, after = said[:place], said[place:]
+        mended = [before + letter + after, before + after[1:], before + after[1::-1] + after[2:]]
+        if len(name) > _SHORT:
+            mended.append(before + letter + after[1:])
+        if name in mended:
+            return True
+    return False
 
 
 def _name_before(text: str) -> str:

@@ -19,6 +19,11 @@ from tests.engine.cli.outcomes import Generate
 from tests.engine.runtime.outcomes import frame_count
 
 
+def test_an_empty_prompt_is_one() -> None:
+    request = build_request(build_parser().parse_args(["generate", "--prompt", ""]))
+    assert request.prompts == (PromptChange(0, ""),)
+
+
 def test_generate_writes_the_file_and_says_so(
     generate: Generate, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -44,7 +49,7 @@ def test_the_default_name_says_what_is_in_the_video(generate: Generate, tmp_path
 def test_seconds_count_at_the_frame_rate_that_was_asked_for(
     generate: Generate, tmp_path: Path
 ) -> None:
-    assert generate("--seconds", "1", "--fps", "12", "-o", "a.mp4") == 0
+    assert generate("--prompt", "x", "--seconds", "1", "--fps", "12", "-o", "a.mp4") == 0
     assert generate("--like", "a.mp4", "--seconds", "2", "-o", "b.mp4") == 0
     assert frame_count(tmp_path / "a.mp4") == 12
     assert frame_count(tmp_path / "b.mp4") == 24
@@ -52,7 +57,7 @@ def test_seconds_count_at_the_frame_rate_that_was_asked_for(
 
 def test_without_a_seed_every_video_is_another(generate: Generate, tmp_path: Path) -> None:
     for name in ("a.mp4", "b.mp4"):
-        assert generate("--seconds", "0.1", "-o", name) == 0
+        assert generate("--prompt", "x", "--seconds", "0.1", "-o", name) == 0
     assert read_request(tmp_path / "a.mp4").seed != read_request(tmp_path / "b.mp4").seed
 
 
@@ -93,7 +98,7 @@ def test_options_reach_the_request(generate: Generate, tmp_path: Path, image: Pa
 
 
 def test_guidance_reaches_the_request_of_a_base_model() -> None:
-    options = ["--model", "4.5B-base", "--text-scales", "3"]
+    options = ["--prompt", "x", "--model", "4.5B-base", "--text-scales", "3"]
     request = build_request(build_parser().parse_args(["generate", *options]))
     assert request.sampling.text_scales == (3.0,)
 

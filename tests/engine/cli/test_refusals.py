@@ -50,7 +50,7 @@ from tests.engine.runtime.outcomes import frame_count
         (["--like", "taken.mp4"], "taken.mp4"),
         (["--like", "image.png"], "no settings of this program"),
         (["--dtype", "int4"], "invalid choice"),
-        (["--device", "abacus"], "no device called"),
+        (["--prompt", "x", "--device", "abacus"], "no device called"),
         (["--model", "pocket"], "not allowed with"),
     ],
 )
@@ -88,7 +88,7 @@ def test_an_absent_gpu(
     generate: Generate, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert generate("--device", "cuda") == 1
+    assert generate("--prompt", "x", "--device", "cuda") == 1
     assert "--device cpu" in one_error_line(capsys)
 
 
@@ -102,8 +102,8 @@ def test_a_model_that_is_not_here(
 ) -> None:
     roomy = SimpleNamespace(total=64 * 10**9, available=64 * 10**9)  # or that is told first
     monkeypatch.setattr(psutil, "virtual_memory", lambda: roomy)
-    options = ["--model", "4.5B-base", "--models-dir", str(tmp_path), "-o", str(tmp_path / "a.mp4")]
-    assert main(["generate", *options]) == 2
+    options = ["--models-dir", str(tmp_path), "-o", str(tmp_path / "a.mp4")]
+    assert main(["generate", "--prompt", "x", "--model", "4.5B-base", *options]) == 2
     assert "4.5B base" in one_error_line(capsys)
 
 
@@ -155,3 +155,20 @@ def test_what_nobody_foresaw_is_one_sentence_and_a_log(
     assert str(log) in message
     assert log.read_text(encoding="utf-8").count("ZeroDivisionError: the inner reason") == 1
     assert logging.getLogger("magi_engine").handlers == []
+
+
+@pytest.mark.parametrize("command", ["generate", "audition"])
+@pytest.mark.parametrize("options", [[], ["--seed", "1"], ["--prompt-at", "2", "a ball"]])
+def test_a_video_of_nothing(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+    options: list[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main([command, *options]) == 2
+    said = one_error_line(capsys)
+    assert "Nothing says what the video begins with. Give a prompt, an image" in said
+    assert "--prompt, --image, --video, --storyboard" in said
+    assert list(tmp_path.iterdir()) == []

@@ -161,6 +161,21 @@ def test_an_impossible_value_is_named(section: str, name: str, value: object) ->
     assert str(caught.value.hint)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("num_steps", -50_000, "must be positive"),
+        ("num_steps", 50_000, "is 50000, where 10000 is the most"),
+        ("seed", -(2**63), "is -9223372036854775808, where -9223372036854775807 is the least"),
+        ("seed", 2**63, "is 9223372036854775808, where 9223372036854775807 is the most"),
+        ("text_scales", [-5e9], "is -5000000000.0, where -2147483648 is the least"),
+    ],
+)
+def test_the_limit_that_a_number_is_beyond_is_said(name: str, value: object, problem: str) -> None:
+    with pytest.raises(ConfigError, match=f"runtime_config.{name} {problem}."):
+        dataclasses.replace(RuntimeConfig(), **{name: value})
+
+
 def test_odd_channels_cannot_be_halved() -> None:
     data = full()
     data["model_config"] |= {"half_channel_vae": True, "in_channels": 31, "out_channels": 31}

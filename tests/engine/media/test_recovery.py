@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
@@ -30,6 +31,8 @@ from tests.engine.media.written import (
     playable_frames,
     write_all,
 )
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a name says the machine")
 
 
 def interrupted_after(writer: FrameWriter, frames: np.ndarray) -> None:
@@ -185,12 +188,30 @@ def test_a_part_whose_writer_gave_its_number_to_another_program_is_found(tmp_pat
     assert len(decode(recovered)) == 24
 
 
+_BOOT = "-in"
+"""What stands before the boot and the container of a part's writer."""
+
+
+def left_by_nobody(folder: Path, boot: str = "", numbering: str = "") -> Path:
+    """A part of a process that is not here; of another boot, or in another container."""
+    name = part_path(folder / "a.mp4", ".mp4").name
+    name = name.replace(f".part-{os.getpid()}-", ".part-999999999-")
+    before, _, after = name.partition(_BOOT)
+    part = folder / f"{before}{_BOOT}{boot or after[:8]}{numbering or after[8:16]}{after[16:]}"
+    part.touch()
+    return part
+
+
+def long_ago(part: Path, seconds: float) -> None:
+    os.utime(part, (then := time.time() - seconds, then))
+
+
 def test_a_part_that_another_machine_writes_is_left_to_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as there:
-        there.setattr(socket, "gethostname", lambda: "another")
-        there.setattr(targets, "_numbering", lambda: "0123abcd")
+        there.setattr(targets, "_machine", lambda: "0123abcd")
+        there.setattr(targets, "_numbering", lambda: ("0123abcd", "0123abcd"))
         theirs = part_path(tmp_path / "a.mp4", ".mp4")
     # No process here has that number.
     theirs = theirs.with_name(theirs.name.replace(str(os.getpid()), "999999999"))
@@ -201,18 +222,60 @@ def test_a_part_that_another_machine_writes_is_left_to_it(
     assert find_partials(tmp_path) == [mine]
     mine.unlink()
     assert find_growing(tmp_path / "a.mp4") == theirs
-    week = time.time() - 8 * 24 * 3600
-    os.utime(theirs, (week, week))
+    long_ago(theirs, 8 * 24 * 3600)
     assert find_partials(tmp_path) == [theirs]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a name lasts until a restart")
+@linux
 def test_a_machine_that_is_called_something_else_since_knows_its_own_part(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     running = part_path(tmp_path / "a.mp4", ".mp4")
-    gone = running.with_name(running.name.replace(str(os.getpid()), "999999999"))
+    gone = left_by_nobody(tmp_path)
     running.touch()
-    gone.touch()
-    monkeypatch.setattr(socket, "gethostname", lambda: "another")
+    monkeypatch.setattr(targets, "_machine", lambda: "0123abcd")
     assert find_partials(tmp_path) == [gone]
+
+
+@linux
+def test_a_part_of_another_container_of_the_same_name_is_left_to_it(tmp_path: Path) -> None:
+    theirs = left_by_nobody(tmp_path, numbering="0123abcd")
+    assert find_partials(tmp_path) == []
+    long_ago(theirs, 8 * 24 * 3600)
+    assert find_partials(tmp_path) == [theirs]
+
+
+@linux
+def test_a_part_of_before_a_restart_is_found_at_once(tmp_path: Path) -> None:
+    before = left_by_nobody(tmp_path, boot="0123abcd")
+    assert find_partials(tmp_path) == [], "it has grown since: another machine of that name"
+    long_ago(before, time.time() - psutil.boot_time() + 60)
+    assert find_partials(tmp_path) == [before]
+
+
+_IN_A_CONTAINER = ("unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc")
+
+
+@linux
+def test_a_container_and_its_host_leave_each_other_their_parts(tmp_path: Path) -> None:
+    """Both have the same name, and numbers of processes that the other does not have."""
+    if subprocess.run([*_IN_A_CONTAINER, "true"], capture_output=True).returncode != 0:
+        pytest.skip("no containers may be made here")
+    mine = part_path(tmp_path / "host.mp4", ".mp4")
+    mine.touch()
+    script = (
+        "from pathlib import Path\n"
+        "from magi_engine.media.targets import find_partials, part_path\n"
+        f"folder = Path({str(tmp_path)!r})\n"
+        "part_path(folder / 'container.mp4', '.mp4').touch()\n"
+        "print(find_partials(folder), flush=True)\n"
+        "input()\n"
+    )
+    command = [*_IN_A_CONTAINER, sys.executable, "-c", script]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as container:
+        assert container.stdin is not None
+        assert container.stdout is not None
+        assert container.stdout.readline() == "[]\n"
+        assert find_partials(tmp_path) == []
+        container.stdin.write("\n")

@@ -7,7 +7,6 @@ import json
 import os
 import queue
 import shutil
-import socket
 import subprocess
 import sys
 import threading
@@ -437,7 +436,7 @@ def _orphaned() -> Path:
     return part
 
 
-def test_what_a_container_of_another_name_began_is_kept(
+def test_what_another_container_began_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """That its engine is gone cannot be seen; but no engine outlives its server for a minute."""
@@ -446,8 +445,7 @@ def test_what_a_container_of_another_name_began_is_kept(
     folder = FOLDER / ("cd" * 16)
     folder.mkdir(parents=True)
     with monkeypatch.context() as there:
-        there.setattr(socket, "gethostname", lambda: "another")
-        there.setattr(targets, "_numbering", lambda: "0123abcd")
+        there.setattr(targets, "_numbering", lambda: ("0123abcd", "0123abcd"))
         with open_writer(folder / "video.mp4", 64, 64, 24) as writer:
             writer.write(np.zeros((24, 64, 64, 3), np.uint8))
             begun = shutil.copy(writer.part, tmp_path)

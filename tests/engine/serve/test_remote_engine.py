@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import json
 from collections.abc import Generator
 from pathlib import Path
@@ -23,7 +24,7 @@ from magi_engine.media.frames import decode_frames
 from magi_engine.media.output import open_writer
 from magi_engine.media.writer import WriteOptions
 from magi_engine.messages import Message
-from magi_engine.remote.connection import Connection
+from magi_engine.remote.connection import Connection, Unreachable
 from magi_engine.remote.engine import RemoteEngine
 from magi_engine.runtime.job.events import (
     Cancelled,
@@ -236,6 +237,36 @@ def test_a_job_is_stopped_while_nobody_answers(tmp_path: Path) -> None:
     with pytest.raises(RemoteError, match="does not answer"):
         engine.machine()
     engine.close()
+
+
+@pytest.mark.parametrize("events_before", [0, 1, 2])
+def test_who_leaves_while_nobody_answers_hears_no_more(tmp_path: Path, events_before: int) -> None:
+    engine = RemoteEngine(Connection("http://127.0.0.1:9", "k" * 30), tmp_path / "records")
+    events = engine.generate(small_request(tmp_path / "a.mp4"))
+    assert len(list(itertools.islice(events, events_before))) == events_before
+    engine.close()
+    assert all(isinstance(event, Notice) for event in events)
+    assert list(engine.generate(small_request(tmp_path / "b.mp4"))) == []
+
+
+@pytest.mark.parametrize("events_before", [0, 1, 2])
+def test_who_leaves_at_the_beginning_does_not_wait_for_the_end(
+    server: Server, tmp_path: Path, events_before: int
+) -> None:
+    engine = server.engine(tmp_path / "records")
+    events = engine.generate(small_request(tmp_path / "a.mp4", seed=60 + events_before))
+    assert len(list(itertools.islice(events, events_before))) == events_before
+    engine.close()
+    assert list(events) == []
+
+
+def test_a_closed_connection_reaches_nobody(server: Server) -> None:
+    connection = Connection(server.address, "k" * 30)
+    connection.close()
+    with pytest.raises(Unreachable):
+        connection.get("/v1/jobs")
+    with pytest.raises(Unreachable):
+        next(connection.fetch("/v1/jobs/a/files/0", 0))
 
 
 def test_the_same_request_is_gone_on_with(engine: RemoteEngine, tmp_path: Path) -> None:

@@ -126,11 +126,18 @@ def test_what_is_no_request_is_refused(text: str) -> None:
         GenerationRequest.from_json(text)
 
 
-def test_a_required_field_must_be_there() -> None:
+@pytest.mark.parametrize("name", ["width", "prompts"])
+def test_a_required_field_must_be_there(name: str) -> None:
     data = json.loads(_PLAIN.to_json())
-    del data["width"]
-    with pytest.raises(InvalidRequestError, match="width is missing"):
+    del data[name]
+    with pytest.raises(InvalidRequestError, match=f"{name} is missing"):
         GenerationRequest.from_json(json.dumps(data))
+
+
+def test_a_video_from_a_picture_needs_no_prompt() -> None:
+    data = json.loads(_FULL.to_json())
+    del data["prompts"]
+    assert GenerationRequest.from_json(json.dumps(data)).prompt == ""
 
 
 def test_json_without_finite_numbers_is_refused() -> None:

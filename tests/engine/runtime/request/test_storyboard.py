@@ -100,7 +100,12 @@ def test_what_is_none_is_said(tmp_path: Path, text: str, suffix: str, says: str)
         read_storyboard(saved(tmp_path, text, suffix))
 
 
-@pytest.mark.parametrize("name", ["cutt", "ct", "Cuts", "newone", "new palce", "go-on"])
+_MISSPELT = (
+    "cutt, ct, Cuts, ctu, newone, new palce, new plce, New_Place, new onr, go-on, go  on, g on"
+)
+
+
+@pytest.mark.parametrize("name", _MISSPELT.split(", "))
 def test_a_misspelt_transition_is_no_part_of_the_prompt(tmp_path: Path, name: str) -> None:
     with pytest.raises(InvalidRequestError, match=f"“{name}: a ball”") as caught:
         read_storyboard(saved(tmp_path, f"0:00 a cube\n0:01 {name}: a ball\n"))
@@ -109,9 +114,24 @@ def test_a_misspelt_transition_is_no_part_of_the_prompt(tmp_path: Path, name: st
         read_storyboard(saved(tmp_path, f"1\n0:00 --> 0:04\n{name}: a ball\n", ".srt"))
 
 
-@pytest.mark.parametrize(
-    "text", ["a cat: asleep", "act one: rain", "noon: a square", "cutt a ball"]
-)
+_PROMPTS = """\
+a cat: asleep
+act one: rain
+noon: a square
+cutt a ball
+cute: a puppy
+Cult: robes in a wood
+CU: a face
+nut: a squirrel
+good: a dog
+go down: a lift
+so on: and on
+new zone: a fence
+New Palace: a garden
+"""
+
+
+@pytest.mark.parametrize("text", _PROMPTS.splitlines())
 def test_a_prompt_with_a_colon_stays_a_prompt(tmp_path: Path, text: str) -> None:
     assert read_storyboard(saved(tmp_path, f"0:00 {text}\n")) == [Shot(0.0, text)]
 
