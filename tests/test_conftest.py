@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -45,33 +44,21 @@ def test_frees_objects_in_a_thread():
 """
 
 
-def test_a_forgotten_thread_fails_the_test(tmp_path: Path) -> None:
+def test_a_forgotten_thread_fails_the_test_and_objects_of_qt_are_freed_in_the_main_thread(
+    tmp_path: Path,
+) -> None:
+    """A timer that another thread frees crashes the process."""
     harness = Path(__file__).with_name("conftest.py").read_text(encoding="utf-8")
     patient = "_THREAD_GRACE_S = 60.0\n"
     assert patient in harness
     (tmp_path / "conftest.py").write_text(harness.replace(patient, "_THREAD_GRACE_S = 0.2\n"))
-    (tmp_path / "test_threads.py").write_text(THREADS)
-    answer = run_pytest(tmp_path)
-    assert answer.returncode == 1
-    assert "threads still running after the test: ['lost']" in answer.stdout
-    assert "3 passed, 1 error" in answer.stdout
-
-
-def test_objects_of_qt_are_freed_in_the_main_thread(tmp_path: Path) -> None:
-    shutil.copy(Path(__file__).with_name("conftest.py"), tmp_path)
     (tmp_path / "test_garbage.py").write_text(GARBAGE)
-    answer = run_pytest(tmp_path)
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-
-
-def run_pytest(folder: Path) -> subprocess.CompletedProcess[str]:
-    """All tests of a folder."""
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(folder)],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-    )
+    (tmp_path / "test_threads.py").write_text(THREADS)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
+    answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert answer.returncode == 1, answer.stdout + answer.stderr
+    assert "threads still running after the test: ['lost']" in answer.stdout
+    assert "5 passed, 1 error" in answer.stdout
 
 
 def test_the_goldens_are_a_folder_of_this_project(
