@@ -14,13 +14,20 @@ from pathlib import Path
 
 from magi_desktop.paths import Places
 from magi_engine.config.added import user_models_file
-from magi_engine.config.places import default_cache_dir, default_jobs_dir, default_log_dir
+from magi_engine.config.places import (
+    default_cache_dir,
+    default_jobs_dir,
+    default_log_dir,
+    default_takes_dir,
+)
 
 
 class Belonging(Enum):
     """Kinds of things, by what they mean to the user."""
 
     VIDEOS = "videos"
+    TAKES = "takes"
+    """What videos are redone and extended from; nobody can make it again exactly."""
     MODELS = "models"
     SETTINGS = "settings"
     LIBRARY = "library"
@@ -40,6 +47,7 @@ def belongings(places: Places, models: Path, videos: Path) -> dict[Belonging, tu
     """
     return {
         Belonging.VIDEOS: (videos, default_jobs_dir()),
+        Belonging.TAKES: (default_takes_dir(),),
         Belonging.MODELS: (models,),
         Belonging.SETTINGS: (places.config, user_models_file()),
         Belonging.LIBRARY: (places.data,),

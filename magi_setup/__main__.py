@@ -4,8 +4,8 @@ magi-desktop [FILE...]           the program; at first start the set-up
 magi-desktop --setup             change GPU support, verify, repair
 magi-desktop --wheels FOLDER     set up from a folder of packages, without a network
 magi-desktop --unattended        set up without a window (--flavor cpu, cu130, ...)
-magi-desktop --remove            remove what the set-up made; models, videos, settings stay,
-                                 but for those named with --also (--everything: only videos stay)
+magi-desktop --remove            remove what the set-up made; models, videos, takes, settings stay,
+                                 but for those named with --also (--everything: models, settings)
 magi-desktop --where             list everything that is kept for this user
 magi-desktop --tidy              remove what earlier set-ups left
 magi-desktop --magi ARGUMENT...  the command line, as the command magi does
@@ -25,6 +25,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from magi_desktop import set_up
+from magi_desktop.belongings import Belonging
 from magi_desktop.paths import Places
 from magi_engine.errors import MagiError
 from magi_setup.build import Builder, SetupProgress
@@ -51,12 +52,13 @@ def main(arguments: Sequence[str], bundle_folder: Path, launcher: tuple[str, ...
         return _command_line(environments.current, list(arguments[1:]))
     parser = _parser()
     wishes = parser.parse_args(arguments)
-    if wishes.also and not wishes.remove:
+    if (wishes.also or wishes.everything) and not wishes.remove:
         parser.error("--also and --everything are for --remove")
     if wishes.flavor is not None and not wishes.unattended:
         parser.error("--flavor is for --unattended")
     if wishes.remove:
-        return _clean_up(partial(remove, environments, places, parse_kinds(wishes.also)))
+        kinds = parse_kinds(wishes.also) | frozenset(EVERYTHING if wishes.everything else ())
+        return _clean_up(partial(_remove, environments, places, kinds))
     if wishes.where:
         print(Remains.of(places).listing())
         return 0
@@ -104,6 +106,13 @@ def _start_apart(command: Sequence[str]) -> None:
     nowhere = subprocess.DEVNULL
     # From the home folder: the folder a program runs in cannot be renamed or removed on Windows.
     subprocess.Popen(command, stdin=nowhere, stdout=nowhere, stderr=nowhere, cwd=Path.home())
+
+
+def _remove(environments: Environments, places: Places, kinds: frozenset[Belonging]) -> None:
+    remains = Remains.of(places)
+    remove(environments, places, kinds)
+    if left := remains.left():
+        print(f"This stays:\n{left}")
 
 
 def _clean_up(how: Callable[[], None]) -> int:
@@ -202,14 +211,12 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         choices=[kind.value for kind in CHOICES],
-        help="with --remove: what else goes (videos to the trash)",
+        help="with --remove: what else goes (videos to the trash); may be given several times",
     )
     parser.add_argument(
         "--everything",
-        dest="also",
-        action="store_const",
-        const=[kind.value for kind in EVERYTHING],
-        help="models and settings as well",
+        action="store_true",
+        help="models and settings as well; videos, and takes to redo them from, stay",
     )
     parser.add_argument("--where", action="store_true", help="list what is kept for this user")
     parser.add_argument("--describe", type=Path, help="write to a file what --also would remove")

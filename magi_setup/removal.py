@@ -19,17 +19,23 @@ from magi_desktop.belongings import Belonging, belongings
 from magi_desktop.belongings import sizes as sizes_of
 from magi_desktop.paths import APP_NAME, Places
 from magi_engine.config.added import own_root
-from magi_engine.config.places import UNFINISHED_NAME, default_jobs_dir, default_models_dir
+from magi_engine.config.places import (
+    UNFINISHED_NAME,
+    default_jobs_dir,
+    default_models_dir,
+    default_takes_dir,
+)
 from magi_engine.config.registry import Registry
 from magi_engine.errors import MagiError
 from magi_engine.install.links import is_link
 from magi_engine.messages import size_words
+from magi_engine.takes.store import is_take_name
 from magi_engine.weights.manifest import Manifest
 from magi_setup.environments import Environments, remove_tree
 
 _MADE_HERE = "quantised"
 _NOTES = ("verified.json", "licences.json")
-CHOICES = (Belonging.MODELS, Belonging.VIDEOS, Belonging.SETTINGS)
+CHOICES = (Belonging.MODELS, Belonging.VIDEOS, Belonging.TAKES, Belonging.SETTINGS)
 """What the user may keep or not; with the settings go the queue and the library's list."""
 EVERYTHING = (Belonging.MODELS, Belonging.SETTINGS)
 """All but what nobody can make again."""
@@ -62,13 +68,17 @@ class Remains:
 
     def listing(self) -> str:
         """For a terminal: a line for every place, with its size."""
-        every = self.everything
-        words = {kind: size_words(size) if size else "-" for kind, size in sizes_of(every).items()}
-        return "\n".join(
-            f"{kind.value:<9} {'' if number else words[kind]:>10}  {path}"
-            for kind, paths in every.items()
-            for number, path in enumerate(paths)
-        )
+        return _listing(self.everything, sizes_of(self.everything))
+
+    def left(self) -> str:
+        """The same of what is there."""
+        found = sizes_of(self.everything)
+        there = {
+            kind: tuple(path for path in paths if path.exists())
+            for kind, paths in self.everything.items()
+            if found[kind]
+        }
+        return _listing(there, found)
 
     def models(self) -> list[Path]:
         """Files and folders of models, and what the program notes beside them.
@@ -117,16 +127,27 @@ class Remains:
         known = [path for (name,) in rows if (path := Path(name)).exists()]
         return [*known, *sorted(default_jobs_dir().glob("*"))]
 
+    def takes(self) -> list[Path]:
+        """The folders of kept takes."""
+        with contextlib.suppress(OSError):
+            return sorted(p for p in default_takes_dir().iterdir() if is_take_name(p.name))
+        return []
+
     def size_bytes(self, kind: Belonging) -> int:
-        """What models or videos take up."""
-        paths = self.models() if kind is Belonging.MODELS else self.videos()
+        """What models, videos or takes take up."""
+        paths = {
+            Belonging.MODELS: self.models,
+            Belonging.VIDEOS: self.videos,
+            Belonging.TAKES: self.takes,
+        }[kind]()
         return sum(_size(file) for path in paths for file in _files(path))
 
 
 def remove(environments: Environments, places: Places, kinds: frozenset[Belonging]) -> None:
     """Remove the environments, caches and logs, and of the user's belongings ``kinds``.
 
-    Models are deleted, videos go to the system's trash; those that cannot be moved there stay.
+    Models and takes are deleted, videos go to the system's trash; those that cannot be moved there
+    stay.
 
     Raises:
         BusyError: the program or the set-up runs. Everything is still there.
@@ -141,20 +162,33 @@ def remove(environments: Environments, places: Places, kinds: frozenset[Belongin
         for path in remains.models():
             _delete(path)
             _prune_above(path, remains.models_dir)
+    if Belonging.TAKES in kinds:
+        for path in remains.takes():
+            _delete(path)
     if Belonging.SETTINGS in kinds:
-        going += [*every[Belonging.SETTINGS], *every[Belonging.LIBRARY]]
+        of_settings = (Belonging.SETTINGS, Belonging.LIBRARY, Belonging.TAKES)  # but for the takes
+        going += [path for kind in of_settings for path in every[kind]]
     # What the user keeps may lie in a folder that goes, whatever links lead there; and so may
     # videos of an earlier folder, or that cannot be moved to the trash.
-    kept = {usual, remains.models_dir, remains.videos_dir, *remains.videos()}
+    kept = {usual, remains.models_dir, remains.videos_dir, *remains.videos(), *remains.takes()}
     kept |= {place.resolve() for place in kept}
     for path in going:
         _clear(path.resolve(), kept)
-    emptied = (usual, places.config, places.data, places.videos, usual.parent)
+    emptied = (usual, default_takes_dir(), places.config, places.data, places.videos, usual.parent)
     for folder in (*going, *emptied):
         _remove_empty(folder)
         # A folder of logs or a cache may lie in another one of ours.
         if folder.parent.name in (places.data.name, APP_NAME):
             _remove_empty(folder.parent)
+
+
+def _listing(places: dict[Belonging, tuple[Path, ...]], found: dict[Belonging, int]) -> str:
+    words = {kind: size_words(size) if size else "-" for kind, size in found.items()}
+    return "\n".join(
+        f"{kind.value:<9} {'' if number else words[kind]:>10}  {path}"
+        for kind, paths in places.items()
+        for number, path in enumerate(paths)
+    )
 
 
 def _chosen(said: object, name: str) -> Path | None:
@@ -223,7 +257,7 @@ def describe(remains: Remains, file: Path) -> None:
     Empty values: there is none.
     """
     values = {}
-    for kind in (Belonging.MODELS, Belonging.VIDEOS):
+    for kind in (Belonging.MODELS, Belonging.VIDEOS, Belonging.TAKES):
         size = remains.size_bytes(kind)
         values[kind.value] = size_words(size) if size else ""
     lines = ["[here]", *(f"{name}={value}" for name, value in values.items()), ""]

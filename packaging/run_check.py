@@ -155,7 +155,7 @@ def check_removal(root: Root, before: set[str]) -> None:
     require(not environments.exists(), "what was fetched is gone")
     require(any(root.videos(USER).glob("*.mp4")), "the video stays")
     require(run_installer(root).returncode == 0, "installs once more")
-    said = root.answer("y", "sh", uninstaller, user=USER)
+    said = root.answer("y\ny", "sh", uninstaller, user=USER)
     well = said.returncode == 0 and said.stderr == ""
     require(well, "uninstalls everything, told to", said.stdout + said.stderr)
     left = {p for p in files(root) - before - folders if not p.startswith("Videos")}

@@ -364,12 +364,14 @@ class Check:
         self._belongings_are_there()
         kept = ("settings.json", "magi.sqlite3", "pasted", "models", "takes")
         odd = sorted(p.name for p in self.data.iterdir() if not p.name.startswith(kept))
-        require(odd == [], f"of its own data nothing but settings, library and models: {odd}")
+        require(
+            odd == [], f"of its own data nothing but settings, library, models and takes: {odd}"
+        )
 
     def removed_with_belongings(self) -> None:
-        """Installed again, and removed with models and settings: only the video is left."""
+        """Installed again, and removed with all but the video, which is left."""
         require(self._install(self.setup) == 0, "it installs again")
-        self._uninstall("/MODELS=remove", "/SETTINGS=remove")
+        self._uninstall("/MODELS=remove", "/TAKES=remove", "/SETTINGS=remove")
         self._is_gone()
         require(not self.data.exists(), "nothing is left")
         require(self.video.exists(), "but the video")

@@ -82,6 +82,7 @@ class PlacesDialog(Sheet):
         goes = self.tr("Goes when Magi Desktop is removed.")
         return {
             Belonging.VIDEOS: (self.tr("Videos"), asked),
+            Belonging.TAKES: (self.tr("For redoing and extending videos"), asked),
             Belonging.MODELS: (self.tr("Models"), asked),
             Belonging.SETTINGS: (self.tr("Settings"), asked),
             Belonging.LIBRARY: (self.tr("Queue, library and pasted pictures"), asked),

@@ -1,22 +1,30 @@
 #!/bin/sh
 # Removes what install.sh and the first start made. Videos always stay; models, settings and the
-# list of videos stay too, unless --everything is given or the question is answered with yes.
+# list of videos stay too, unless --everything is given or the question is answered with yes. The
+# takes that videos are redone and extended from go only with a yes of their own.
 set -eu
 data=${XDG_DATA_HOME:-$HOME/.local/share}
 target=$HOME/.local/opt/magi-desktop
 commands=$HOME/.local/bin
 
-everything=
-if [ "${1-}" = --everything ]; then
-    everything=--everything
-elif [ -t 0 ]; then
-    printf 'Remove models, settings and the list of videos as well? The videos stay. [y/N] '
+also=
+ask() {
+    printf '%s [y/N] ' "$1"
     read -r answer || answer=
-    case $answer in [yY]*) everything=--everything ;; esac
+    case $answer in [yY]*) also="$also $2" ;; esac
+}
+if [ "${1-}" = --everything ]; then
+    also=--everything
+elif [ -t 0 ]; then
+    ask 'Remove models, settings and the list of videos as well? The videos stay.' --everything
+    takes=$("$commands/magi-desktop" --where | sed -n 's/^takes *\([0-9][^/]*[^/ ]\) *\//\1 in \//p')
+    if [ -n "$takes" ]; then
+        ask "Remove what videos are redone and extended from ($takes)?" '--also takes'
+    fi
 fi
 
 # shellcheck disable=SC2086
-"$commands/magi-desktop" --remove $everything
+"$commands/magi-desktop" --remove $also
 # A file, and the folders above it that are empty then.
 remove() (
     cd "$1"

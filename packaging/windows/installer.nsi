@@ -4,8 +4,8 @@
 ;   /S           no window; what is there is updated, else installed
 ;   /D=FOLDER    where to (last, without quotes); what is there is updated where it is
 ;   /DESKTOP     with a shortcut on the desktop
-; The uninstaller keeps models, videos and settings unless told otherwise:
-;   /S /MODELS=remove /VIDEOS=remove /SETTINGS=remove
+; The uninstaller keeps models, videos, takes and settings unless told otherwise:
+;   /S /MODELS=remove /VIDEOS=remove /TAKES=remove /SETTINGS=remove
 ; Ends with 0: done, 1: cancelled, 2: nothing was changed, 3: this Windows will not do, 4: in use.
 ;
 ; All files are in one folder below the chosen one, so that a version is replaced as a whole, and
@@ -62,6 +62,7 @@ Var DesktopBox
 Var Look
 Var ModelsBox
 Var VideosBox
+Var TakesBox
 Var SettingsBox
 Var Also
 Var Here
@@ -366,6 +367,7 @@ Function un.onInit
   StrCpy $Also ""
   !insertmacro WISH "/MODELS=" models
   !insertmacro WISH "/VIDEOS=" videos
+  !insertmacro WISH "/TAKES=" takes
   !insertmacro WISH "/SETTINGS=" settings
 FunctionEnd
 
@@ -396,7 +398,13 @@ Function un.choose
     StrCpy $0 "$0: $Here"
   ${EndIf}
   !insertmacro KEEP $VideosBox 24 "$0"
-  !insertmacro KEEP $SettingsBox 44 "$(KeepSettings)"
+  ReadINIStr $Here $Look "here" "takes"
+  StrCpy $0 "$(KeepTakes)"
+  ${If} $Here != ""
+    StrCpy $0 "$0: $Here"
+  ${EndIf}
+  !insertmacro KEEP $TakesBox 44 "$0"
+  !insertmacro KEEP $SettingsBox 64 "$(KeepSettings)"
   nsDialogs::Show
 FunctionEnd
 
@@ -411,6 +419,7 @@ Function un.chosen
   StrCpy $Also ""
   !insertmacro ASKED $ModelsBox models
   !insertmacro ASKED $VideosBox videos
+  !insertmacro ASKED $TakesBox takes
   !insertmacro ASKED $SettingsBox settings
 FunctionEnd
 

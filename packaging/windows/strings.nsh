@@ -63,6 +63,9 @@ ${Say} KeepModels \
 ${Say} KeepVideos \
   "Keep the &videos (otherwise they go to the recycle bin)" \
   "保留视频(&V)（否则移到回收站）"
+${Say} KeepTakes \
+  "Keep what videos are &redone and extended from" \
+  "保留重做和延长视频所需的数据(&R)"
 ${Say} KeepSettings \
   "Keep the &settings, the queue and the list of the library" \
   "保留设置、队列和视频库列表(&S)"

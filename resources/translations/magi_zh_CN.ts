@@ -5201,6 +5201,10 @@
         <translation>视频</translation>
     </message>
     <message>
+        <source>For redoing and extending videos</source>
+        <translation>用于重做和延长视频</translation>
+    </message>
+    <message>
         <source>Models</source>
         <translation>模型</translation>
     </message>

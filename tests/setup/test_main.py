@@ -100,6 +100,7 @@ def test_mistakes_are_answered_in_a_sentence(first: Release, user: User) -> None
     assert "not set up yet" in done.stderr
     for idle, goes_with in (
         (("--everything",), "--remove"),
+        (("--also", "takes"), "--remove"),
         (("--also", "settings", "--where"), "--remove"),
         (("--flavor", "cpu", "--tidy"), "--unattended"),
     ):

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import shutil
 import sqlite3
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ from magi_setup.removal import EVERYTHING, Remains, describe, remove
 from tests.places import move_places
 
 VIDEO = "videos/Magi Desktop/a.mp4"
+TAKE = "data/magi-desktop/takes/20261128-094455-3f9a01/take.json"
 
 
 @pytest.fixture
@@ -41,6 +43,8 @@ def kept() -> set[str]:
         "data/magi-desktop/magi.sqlite3",
         "data/magi-desktop/models/ckpt/a.safetensors",
         "data/magi-desktop/models.json",
+        "data/magi-desktop/takes/limit.json",
+        TAKE,
         VIDEO,
     }
 
@@ -74,16 +78,47 @@ def test_models_settings_and_videos_stay(home: Path, kept: set[str]) -> None:
 
 
 def test_everything_but_the_videos_goes_if_told(home: Path) -> None:
+    shutil.rmtree((home / TAKE).parent)
     clear(everything=True)
     assert files(home) == {VIDEO}
     for kind in ("config", "data", "cache", "state"):
         assert list((home / kind).iterdir()) == []
 
 
+def test_takes_go_only_if_they_are_named(home: Path) -> None:
+    clear(everything=True)
+    assert files(home) == {TAKE, VIDEO}
+    places = Places.of_user()
+    remove(Environments(places.environments), places, frozenset({Belonging.TAKES}))
+    assert files(home) == {VIDEO}
+    assert list((home / "data").iterdir()) == []
+
+
+def test_takes_go_without_the_settings(home: Path, kept: set[str]) -> None:
+    places = Places.of_user()
+    remove(Environments(places.environments), places, frozenset({Belonging.TAKES}))
+    assert files(home) == kept - {TAKE}
+
+
+def test_takes_beside_another_home_stay_too(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAGI_DESKTOP_HOME", str(home / "elsewhere"))
+    clear(everything=True)
+    assert (home / TAKE).exists()
+
+
+def test_what_stays_is_told(home: Path) -> None:
+    remains = Remains.of(Places.of_user())
+    clear(everything=True)
+    assert remains.left().splitlines() == [
+        f"videos        0.1 MB  {home}/videos/Magi Desktop",
+        f"takes         0.1 MB  {home}/data/magi-desktop/takes",
+    ]
+
+
 def test_where_nothing_is_nothing_fails(home: Path) -> None:
     clear(everything=True)
     clear(everything=True)
-    assert files(home) == {VIDEO}
+    assert files(home) == {TAKE, VIDEO}
 
 
 def settings(home: Path, models: Path) -> None:
@@ -171,13 +206,14 @@ def test_of_a_chosen_folder_nothing_goes_that_lies_elsewhere(home: Path) -> None
 def test_models_stay_in_the_usual_folder_when_another_was_chosen(home: Path) -> None:
     settings(home, home / "AI")
     clear(everything=True)
-    assert files(home) == {"data/magi-desktop/models/ckpt/a.safetensors", VIDEO}
+    assert files(home) == {"data/magi-desktop/models/ckpt/a.safetensors", TAKE, VIDEO}
 
 
 def test_a_linked_model_goes_but_not_what_it_leads_to(home: Path) -> None:
     original = home / "original" / "model.safetensors"
     original.parent.mkdir()
     original.write_text("12345")
+    shutil.rmtree((home / TAKE).parent)
     link = home / "data/magi-desktop/models/ckpt/magi/4.5B_base/inference_weight"
     link.parent.mkdir(parents=True)
     link.symlink_to(original.parent)
@@ -243,7 +279,7 @@ def test_videos_that_were_made_for_other_machines_go_only_as_videos(home: Path) 
 def test_the_uninstaller_is_told_sizes(home: Path, tmp_path: Path) -> None:
     describe(Remains.of(Places.of_user()), tmp_path / "here.ini")
     said = (tmp_path / "here.ini").read_text(encoding="utf-16")
-    assert said.splitlines() == ["[here]", "models=0.1 MB", "videos="]
+    assert said.splitlines() == ["[here]", "models=0.1 MB", "videos=", "takes=0.1 MB"]
 
 
 def test_the_listing_names_every_place_with_its_size(home: Path) -> None:
@@ -259,7 +295,7 @@ def test_the_list_of_own_models_belongs_to_the_settings(home: Path) -> None:
     found = sizes(Remains.of(places).everything)
     assert found[Belonging.SETTINGS] == 2
     remove(Environments(places.environments), places, frozenset({Belonging.SETTINGS}))
-    assert files(home) == {"data/magi-desktop/models/ckpt/a.safetensors", VIDEO}
+    assert files(home) == {"data/magi-desktop/models/ckpt/a.safetensors", TAKE, VIDEO}
 
 
 def test_a_folder_in_another_counts_once(home: Path) -> None:
