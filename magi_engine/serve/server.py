@@ -193,7 +193,7 @@ def address_error(host: str, port: int) -> OutputError:
     """What to say where the system does not let one listen."""
     return OutputError(
         "Nothing can be served at {host}, port {port}.",
-        "Choose another --port.",
+        "Choose another --port or --host.",
         host=host,
         port=port,
     )

@@ -2123,10 +2123,6 @@
         <translation>请从中选择：{listed}。</translation>
     </message>
     <message>
-        <source>Choose another --port.</source>
-        <translation>请选择另一个 --port。</translation>
-    </message>
-    <message>
         <source>Choose another file.</source>
         <translation>请选择其他文件。</translation>
     </message>
@@ -2141,6 +2137,10 @@
     <message>
         <source>Choose another in the preferences.</source>
         <translation>请在偏好设置中另选一个。</translation>
+    </message>
+    <message>
+        <source>Choose another name, such as {free}, or one in it.</source>
+        <translation>请换一个名称，例如 {free}，或选择其中的一个名称。</translation>
     </message>
     <message>
         <source>Choose another name, such as {free}, or overwrite it: --overwrite</source>
@@ -3981,6 +3981,10 @@
     <message>
         <source>Check them with: {command}</source>
         <translation>检查方法：{command}</translation>
+    </message>
+    <message>
+        <source>Choose another --port or --host.</source>
+        <translation>请选择另一个 --port 或 --host。</translation>
     </message>
     <message>
         <source>Make {frames:frame|frames}.</source>
