@@ -43,7 +43,10 @@ WITHOUT_CUDA_GB = 2.0
 GB = 1_000_000_000
 
 # Tests at a time: one a processor, but not more than memory has room for (about 2 GB each).
-PARALLEL = ("--numprocesses=logical", "--maxprocesses=4", "--dist=worksteal")
+PROCESSES = min(os.cpu_count() or 1, 4)
+PARALLEL = (f"--numprocesses={PROCESSES}", "--dist=worksteal")
+BESIDE = (f"--numprocesses={max(PROCESSES // 2, 1)}", "--dist=worksteal")
+"""Of the window's tests: each process of them starts an engine, and mostly waits for it."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -80,16 +83,19 @@ def test(arguments: Sequence[str]) -> int:
     environment = {**clean_environment(), "QT_QPA_PLATFORM": "offscreen"}
     if arguments:
         return run_child(python_module("pytest", *arguments), cwd=ROOT, env=environment)
+    behind = ["nice"] if shutil.which("nice") else []
     checks = {
         "format": python_module("ruff", "format", "--check", "."),
         "lint": python_module("ruff", "check", "."),
         "types": python_module("pyright"),
         "layers": [str(VENV_PYTHON.with_name(f"lint-imports{VENV_PYTHON.suffix}"))],
-        "tests": python_module("pytest", "--ignore=tests/e2e", *PARALLEL),
+        # Behind the window's tests, which are fewer at a time: these fill the pauses of those.
+        "tests": [*behind, *python_module("pytest", "--ignore=tests/e2e", *PARALLEL)],
     }
-    window = python_module("pytest", "tests/e2e", *PARALLEL)
+    window = python_module("pytest", "tests/e2e", *BESIDE)
     failed = []
-    with meanwhile(window, environment) as finish_window:
+    # One thread for each: the processors have other work.
+    with meanwhile(window, {**environment, "OMP_NUM_THREADS": "1"}) as finish_window:
         for name, command in checks.items():
             say(name)
             if run_child(command, cwd=ROOT, env=environment) != 0:

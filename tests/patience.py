@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import shiboken6
+from PySide6.QtCore import QCoreApplication, QEvent, QThreadPool
 from pytestqt.qtbot import QtBot
+
+from magi_desktop import background
 
 _PATIENCE_MS = 300_000
 
@@ -21,3 +25,12 @@ class PatientBot(QtBot):
 
     def waitSignals(self, signals, *, timeout: int = 0, **named):
         return super().waitSignals(signals, timeout=max(timeout, _PATIENCE_MS), **named)
+
+
+def settle(qtbot: QtBot) -> None:
+    """Until all work in the background is done and delivered, and every event has come: what has
+    not happened by then has not been set off."""
+    QThreadPool.globalInstance().waitForDone()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    qtbot.waitUntil(lambda: not any(shiboken6.isValid(t.owner) for t in background._under_way))
+    QCoreApplication.processEvents()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QCoreApplication, QEvent, QObject
 from pytestqt.qtbot import QtBot
 
 from magi_desktop import background
+from tests.patience import settle
 
 
 def test_results_and_errors_arrive_on_the_ui_thread(qtbot: QtBot) -> None:
@@ -36,9 +37,9 @@ def test_nothing_arrives_after_cancel_or_for_an_owner_that_is_gone(qtbot: QtBot)
     background.run(go.wait, then=got.append, owner=doomed)
     last = []
     doomed.deleteLater()
-    qtbot.wait(10)
+    QCoreApplication.sendPostedEvents(doomed, QEvent.Type.DeferredDelete)
     go.set()
     background.run(go.wait, then=last.append, owner=owner)
     qtbot.waitUntil(lambda: bool(last))
-    qtbot.wait(20)
+    settle(qtbot)
     assert got == []

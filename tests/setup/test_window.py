@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QCoreApplication, Qt
 from pytestqt.qtbot import QtBot
 
 from magi_setup.build import Builder
 from magi_setup.environments import Environments
-from magi_setup.window import SetupWindow
+from magi_setup.window import SetupWindow, Working
 from tests.setup.releases import BROKEN, Release, make_release, started
 
 
@@ -105,7 +105,8 @@ def test_another_choice_while_it_looks_takes_the_place_of_the_first(
     assert window.plan is not None
     assert window.plan.flavor == "cu130"
     assert window.go.text() == "Change"
-    qtbot.wait(300)
+    qtbot.waitUntil(lambda: all(t.isFinished() for t in window.findChildren(Working)))
+    QCoreApplication.processEvents()
     assert window.plan.flavor == "cu130", "the first answer does not come late"
     assert looked == ["cpu", "cu126", "cu130"], "nor is it looked up again"
 

@@ -45,6 +45,7 @@ from tests.desktop.accessibility import faults
 from tests.desktop.installer import Installer
 from tests.desktop.machines import FACTS, look, machine
 from tests.engine.install.test_adding import dit_file, official
+from tests.patience import settle
 
 
 def put(models_dir: Path, name: str, *, transformer_only: bool = False) -> None:
@@ -136,7 +137,7 @@ def test_shared_parts_alone_are_no_model_to_remove(qtbot: QtBot, models: Models)
     shutil.rmtree(transformer)
     models.refresh()
     qtbot.waitUntil(lambda: models.removable_bytes["4.5B-distill"] == 6010)
-    qtbot.wait(10)
+    settle(qtbot)
     assert not dialog.cards["4.5B-distill"].remove_action.isVisible()
 
 

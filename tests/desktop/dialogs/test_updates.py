@@ -22,6 +22,7 @@ from magi_desktop.widgets.notice_bar import NoticeBar
 from magi_engine import __version__
 from tests.desktop.accessibility import faults
 from tests.desktop.releases import INSTALLER, ReleasePage, make_feed
+from tests.patience import settle
 
 MakeUpdates = Callable[..., Updates]
 runs_scripts = pytest.mark.skipif(sys.platform == "win32", reason="a .run is Linux's")
@@ -242,9 +243,10 @@ def test_the_very_first_session_is_left_alone_and_nothing_is_looked_for(
     qtbot: QtBot, make: MakeUpdates, page: ReleasePage, preferences: Preferences, bar: NoticeBar
 ) -> None:
     updates = make(page)
-    speak(updates, preferences, bar, [])
+    notices = speak(updates, preferences, bar, [])
     updates.look_if_due()
-    qtbot.wait(100)
+    settle(qtbot)
+    assert not notices._timer.isActive()
     assert bar.text == ""
     assert updates.phase is UpdatePhase.UNKNOWN
     assert page.served == {}
@@ -262,7 +264,9 @@ def test_asked_once_and_told_once(
     updates, shown = make(page), []
     bar.say("Something else, which matters more.")
     notices = speak(updates, preferences, bar, shown)
-    qtbot.wait(60)
+    for _ in range(2):
+        with qtbot.waitSignal(notices._timer.timeout):
+            pass
     assert bar.text == "Something else, which matters more."
     bar.dismiss()
     qtbot.waitUntil(lambda: bar.text.startswith("Shall Magi Desktop look"))
@@ -276,14 +280,15 @@ def test_asked_once_and_told_once(
     again = make(page)
     bar.dismiss()
     notices.deleteLater()
-    speak(again, preferences, bar, shown)
+    notices = speak(again, preferences, bar, shown)
     again.look_if_due()
-    qtbot.wait(60)
+    settle(qtbot)
     assert again.phase is UpdatePhase.UNKNOWN, "it was looked for today"
     file.set_section("updates", {"looked": time.time() - 25 * 3600})
     again.look_if_due()
     qtbot.waitUntil(lambda: again.phase is UpdatePhase.AVAILABLE)
-    qtbot.wait(60)
+    settle(qtbot)
+    assert not notices._timer.isActive()
     assert bar.text == "", "it was told of this version already"
 
 
@@ -298,8 +303,9 @@ def test_no_is_an_answer(
     assert not preferences.get("look_for_updates")
     other = NoticeBar()
     qtbot.addWidget(other)
-    speak(updates, preferences, other, [])
-    qtbot.wait(60)
+    notices = speak(updates, preferences, other, [])
+    settle(qtbot)
+    assert not notices._timer.isActive()
     assert other.text == "", "it is asked once"
 
 
@@ -324,6 +330,7 @@ def test_a_checkout_is_never_asked(
 ) -> None:
     assert set_up.installer_kind() is None, "these tests run in a checkout"
     preferences.set("welcomed", True)
-    speak(make(page, None), preferences, bar, [])
-    qtbot.wait(60)
+    notices = speak(make(page, None), preferences, bar, [])
+    settle(qtbot)
+    assert not notices._timer.isActive()
     assert bar.text == ""

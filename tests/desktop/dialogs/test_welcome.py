@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from PySide6.QtCore import QThreadPool
 from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
@@ -16,6 +15,7 @@ from magi_engine.install.tasks import Download
 from magi_engine.runtime.machine.facts import MachineFacts
 from tests.desktop.accessibility import faults
 from tests.desktop.machines import FACTS, look, machine
+from tests.patience import settle
 
 NO_CARD = dataclasses.replace(FACTS, device="cpu", vram_total_bytes=None, vram_free_bytes=None)
 
@@ -157,5 +157,4 @@ def test_a_model_can_be_downloaded_from_here(
 def test_closing_while_it_looks_is_harmless(qtbot: QtBot, models: Models) -> None:
     dialog = WelcomeDialog(machine(None), models)
     dialog.deleteLater()
-    QThreadPool.globalInstance().waitForDone()
-    qtbot.wait(20)
+    settle(qtbot)

@@ -18,6 +18,7 @@ from magi_engine.media.fit import CropBox, FitPolicy
 from magi_engine.media.info import probe
 from magi_engine.runtime.request.request import GenerationRequest, Mode, PromptChange
 from tests.desktop.media_files import image_file, video_file
+from tests.patience import settle
 
 
 @pytest.fixture
@@ -147,7 +148,7 @@ def test_the_latest_file_counts(
     for path in paths:
         panel.open(path)
     qtbot.waitUntil(lambda: bool(chosen))
-    qtbot.wait(100)
+    settle(qtbot)
     assert chosen == [paths[-1]]
 
 

@@ -13,6 +13,7 @@ from magi_desktop.player.video_file import BlockReader, VideoFile, read_facts
 from magi_engine.errors import MediaReadError
 from magi_engine.media.output import open_writer
 from tests.desktop.player.clips import CHUNK, grey_frames, is_frame, write_greys
+from tests.patience import settle
 
 SMALL = 64 * 48 * 3 * CHUNK * 4
 """Memory for four chunks: three of those just made, and the share for what is read."""
@@ -137,7 +138,7 @@ def test_a_file_that_went_away_is_told_once(qtbot: QtBot, tmp_path: Path) -> Non
     with qtbot.waitSignal(buffer.failed):
         buffer.read_from(VideoFile(path, 24), 48)
     buffer.want(5, playing=True)
-    qtbot.wait(50)
+    settle(qtbot)
     assert len(told) == 1
     assert "video.mp4" in told[0]
 

@@ -19,6 +19,7 @@ from magi_engine.media.output import open_writer
 from magi_engine.runtime.job.events import ChunkState
 from magi_engine.runtime.request.request import GenerationRequest, Mode, PromptChange
 from tests.desktop.player.clips import CHUNK, grey_frames, is_frame, level, write_greys
+from tests.patience import settle
 
 
 @pytest.fixture
@@ -515,4 +516,4 @@ def test_nothing_is_left_when_the_window_goes(qtbot: QtBot, tmp_path: Path) -> N
     player.destroyed.connect(lambda: gone.append(True))
     window.deleteLater()
     qtbot.waitUntil(lambda: bool(gone))
-    qtbot.wait(100)  # timers and background work have nobody left to call
+    settle(qtbot)  # background work has nobody left to call

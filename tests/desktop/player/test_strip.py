@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QPoint, QRect, Qt
+from PySide6.QtCore import QCoreApplication, QPoint, QRect, Qt
 from PySide6.QtGui import QColor, QContextMenuEvent, QImage
 from pytestqt.qtbot import QtBot
 
@@ -53,7 +53,9 @@ def test_only_visible_chunks_are_painted(
     strip.set_cells([cell(i) for i in range(500)])
     strip.grab()
     assert 5 <= len(set(painted)) <= 7
-    qtbot.wait(30)  # the whole strip is painted once more, as it is new
+    painted.clear()
+    qtbot.waitUntil(lambda: bool(painted))  # the whole strip once more, as it is new
+    QCoreApplication.processEvents()
     painted.clear()
     strip.set_cell(2, cell(2, ChunkState.DECODING))
     strip.set_cell(400, cell(400, ChunkState.DECODING))
