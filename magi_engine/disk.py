@@ -59,6 +59,8 @@ def write_error(error: OSError, target: Path, goes_on: bool = False) -> OutputEr
             "Choose a folder on another disk.",
             folder=target.parent,
         )
+    if isinstance(error, FileExistsError) and error.filename2 is None and target.is_file():
+        return OutputError("{path} is no folder.", "Choose another name.", path=target)
     return OutputError(
         "{path} cannot be written.",
         "Check that you may write there, or choose another folder.",

@@ -2095,10 +2095,6 @@
         <translation>正在检查每个文件…</translation>
     </message>
     <message>
-        <source>Choose 0 or more.</source>
-        <translation>请选择 0 或更大的数。</translation>
-    </message>
-    <message>
         <source>Choose 1 to {most}.</source>
         <translation>请选择 1 到 {most}。</translation>
     </message>
@@ -2165,6 +2161,10 @@
     <message>
         <source>Choose another.</source>
         <translation>请选择其他的。</translation>
+    </message>
+    <message>
+        <source>Choose from 0 to {most}.</source>
+        <translation>请选择 0 到 {most}。</translation>
     </message>
     <message>
         <source>Choose from 1 to {most}; the released models are made for 24.</source>
@@ -2529,6 +2529,10 @@
     <message>
         <source>Give uint8 frames of shape (T, {height}, {width}, 3).</source>
         <translation>请给出形状为 (T, {height}, {width}, 3) 的 uint8 帧。</translation>
+    </message>
+    <message>
+        <source>Go on behind it with: magi extend</source>
+        <translation>要在其后继续，请使用：magi extend</translation>
     </message>
     <message>
         <source>Go to another one first.</source>
@@ -3005,6 +3009,10 @@
     <message>
         <source>That part has already started; the new prompt applies from {seconds} s on.</source>
         <translation>该部分已经开始；新提示词从第 {seconds} 秒起生效。</translation>
+    </message>
+    <message>
+        <source>That video was made to its end.</source>
+        <translation>该视频已制作完成。</translation>
     </message>
     <message>
         <source>The array {name} in {path} is {dtype} of shape {shape}, but must be floats of shape ({min_rows} or more, width).</source>
@@ -4561,6 +4569,10 @@
     <message>
         <source>{path} is in use.</source>
         <translation>{path} 正在使用中。</translation>
+    </message>
+    <message>
+        <source>{path} is no folder.</source>
+        <translation>{path} 不是文件夹。</translation>
     </message>
     <message>
         <source>{path} is no known kind of weights.</source>
