@@ -133,6 +133,11 @@ def find_partials(folder: str | Path) -> list[Path]:
     return [part for _, part in sorted(found, reverse=True)]
 
 
+def is_part(path: Path) -> bool:
+    """Whether that is the name of an unfinished output."""
+    return _PART.match(path.name) is not None
+
+
 def find_growing(target: Path) -> Path | None:
     """The newest unfinished output meant for a target, whoever writes it; None if there is none."""
     found: list[tuple[float, Path]] = []
