@@ -120,7 +120,7 @@ def test_numbers_that_are_none_elsewhere(place: Path, refused: Refused) -> None:
         ("takes limit -1", "The limit cannot be -1 GB. Choose from 0 to 1000000."),
         ("serve --host=a..b", "Nothing can be served at a..b, port 8611."),
         ("serve --port=99999", "Choose another --port or --host."),
-        ("settings-of .", "is a folder, not a file. Choose a file in it."),
+        ("settings-of .", ": . is a folder, not a file. Choose a file in it."),
         ("generate --prepend-source", "Start from a video, or leave that option out."),
         ("doctor --attention --models-dir=m", "not allowed with"),
         ("serve --tls-cert=a --tls-key=b --insecure", "not allowed with"),
