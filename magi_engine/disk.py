@@ -18,6 +18,7 @@ from magi_engine.errors import (
     is_in_use,
 )
 from magi_engine.late import filelock
+from magi_engine.messages import Message
 
 
 def free_bytes(folder: Path) -> int:
@@ -43,20 +44,23 @@ def require_room(folder: Path, needed_bytes: int, margin_bytes: int) -> None:
         )
 
 
-def write_error(error: OSError, target: Path) -> OutputError:
-    """What to say if ``target`` cannot be written or removed."""
+def write_error(error: OSError, target: Path, goes_on: bool = False) -> OutputError:
+    """What to say if ``target`` cannot be written or removed; the next try may go on from there."""
     if is_in_use(error, target):
         return in_use_error(target)
     if error.errno in DISK_FULL:
-        return DiskFullError(
-            "The disk is full.", "Free some space, then try again: it goes on where it stopped."
-        )
+        hint = Message("Free some space, then try again.")
+        if goes_on:
+            hint = Message("Free some space, then try again: it goes on where it stopped.")
+        return DiskFullError("The disk is full.", hint)
     if error.errno == errno.EFBIG:
         return OutputError(
             "The disk of {folder} cannot hold a file of this size.",
             "Choose a folder on another disk.",
             folder=target.parent,
         )
+    if isinstance(error, FileExistsError) and error.filename2 is None and target.is_file():
+        return OutputError("{path} is no folder.", "Choose another name.", path=target)
     return OutputError(
         "{path} cannot be written.",
         "Check that you may write there, or choose another folder.",
@@ -65,12 +69,12 @@ def write_error(error: OSError, target: Path) -> OutputError:
 
 
 @contextlib.contextmanager
-def writing(target: Path) -> Iterator[None]:
+def writing(target: Path, goes_on: bool = False) -> Iterator[None]:
     """Turns what the system says while ``target`` is written into :func:`write_error`."""
     try:
         yield
     except OSError as error:
-        raise write_error(error, target) from error
+        raise write_error(error, target, goes_on) from error
 
 
 @contextlib.contextmanager

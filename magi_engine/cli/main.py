@@ -63,6 +63,17 @@ class _OneLineParser(argparse.ArgumentParser):
         self.exit(BAD_INPUT, f"Error: {shortened(message)}. See {self.prog} --help.\n")
 
 
+class _CommandParser(_OneLineParser):
+    """Refuses what it does not know itself, to name its own help and not that of all commands."""
+
+    def parse_known_args(self, args=None, namespace=None):  # type: ignore[override]
+        """Raises: SystemExit: an argument is not known."""
+        known, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return known, unknown
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands; importing and building it loads nothing heavy."""
     parser = _OneLineParser(
@@ -79,7 +90,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="where to log technical details; default: only errors, in the user's log folder",
     )
     commands = parser.add_subparsers(
-        title="commands", metavar="COMMAND", required=True, parser_class=_OneLineParser
+        title="commands", metavar="COMMAND", required=True, parser_class=_CommandParser
     )
     for command in _COMMANDS:
         command.add_parser(commands)

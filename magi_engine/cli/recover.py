@@ -9,7 +9,7 @@ from pathlib import Path
 from magi_engine.cli.exit_codes import DONE, exit_code_for
 from magi_engine.errors import MagiError
 from magi_engine.media.output import recover_partial
-from magi_engine.media.targets import find_partials
+from magi_engine.media.targets import find_partials, is_part
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -37,6 +37,9 @@ def run(args: argparse.Namespace) -> int:
         except MagiError as error:
             print(f"Error: {error}", file=sys.stderr)
             code = exit_code_for(error)
-    if not parts:
+    left = sorted(path for path in args.folder.iterdir() if is_part(path) and path not in parts)
+    for part in left:
+        print(f"Left alone: {part}. It may still grow, here or on another machine or container.")
+    if not (parts or left):
         print("There is nothing to recover.")
     return code

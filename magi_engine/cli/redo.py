@@ -71,7 +71,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     extend.add_argument("--prompt", metavar="TEXT", help="of what is added; default: the last one")
     command(
         "resume",
-        lambda _args, earlier: earlier.resumed(),
+        _resumed,
         "make the rest of a video that was not made to its end",
     )
 
@@ -92,6 +92,14 @@ def _redone(args: argparse.Namespace, earlier: Earlier) -> GenerationRequest:
 
 def _extended(args: argparse.Namespace, earlier: Earlier) -> GenerationRequest:
     return earlier.extended(args.seconds, args.prompt)
+
+
+def _resumed(_args: argparse.Namespace, earlier: Earlier) -> GenerationRequest:
+    if earlier.take.finished:
+        raise InvalidRequestError(
+            "That video was made to its end.", "Go on behind it with: magi extend"
+        )
+    return earlier.resumed()
 
 
 def _run(

@@ -14,6 +14,7 @@ from magi_engine.messages import Message, counted
 from magi_engine.runtime.request.request import GenerationRequest
 from magi_engine.takes.store import Take, TakeStore, is_take_name
 
+_MOST_GB = 1_000_000
 _DESCRIPTION = """\
 While a video is made, its chunks are kept with the program's data as the model made them, so that
 it can be redone from any chunk, extended without loss, or resumed. Above the limit the oldest go;
@@ -117,9 +118,12 @@ def _name(args: argparse.Namespace, store: TakeStore) -> str:
 
 
 def _limit(args: argparse.Namespace) -> int:
-    if not 0 <= args.gigabytes < 1e6:
+    if not 0 <= args.gigabytes <= _MOST_GB:
         raise InvalidRequestError(
-            "The limit cannot be {limit:g} GB.", "Choose 0 or more.", limit=args.gigabytes
+            "The limit cannot be {limit:g} GB.",
+            "Choose from 0 to {most}.",
+            limit=args.gigabytes,
+            most=_MOST_GB,
         )
     store = _store()
     store.limit_bytes = int(args.gigabytes * 1e9)

@@ -34,7 +34,7 @@ def fetch(file: RemoteFile, models_dir: Path, received: Received) -> str:
     """
     target, part = models_dir / file.path, part_of(file, models_dir)
     try:
-        with writing(target):
+        with writing(target, goes_on=True):
             sha256 = fetching.fetch(file.wanted, target, part, partial(_ask, file), received)
             for left in target.parent.glob(f"{glob.escape(target.name)}.*.part"):
                 left.unlink(missing_ok=True)  # what the file was before the hub replaced it

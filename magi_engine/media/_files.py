@@ -63,7 +63,7 @@ def check_file(path: Path) -> None:
     try:
         if path.is_dir():
             raise MediaReadError(
-                "{name} is a folder, not a file.", "Choose a file in it.", name=path.name
+                "{name} is a folder, not a file.", "Choose a file in it.", name=path.name or path
             )
         if not path.exists():
             raise MediaReadError(

@@ -22,8 +22,8 @@ def read_metadata(path: str | Path) -> str | None:
         MediaReadError: the file is missing or no media file.
     """
     path = Path(path)
-    if os.path.isdir(path):
-        path = path / FRAME_NAME.format(0)
+    if os.path.lexists(first := path / FRAME_NAME.format(0)):
+        path = first
     check_file(path)
     try:
         with Image.open(path) as image:

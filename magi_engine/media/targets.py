@@ -24,6 +24,7 @@ from magi_engine.errors import (
     too_long,
 )
 from magi_engine.late import psutil
+from magi_engine.messages import Message
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".webm", ".gif", ".webp"})
 _PART = re.compile(
@@ -81,13 +82,13 @@ def check_target(target: Path, overwrite: bool) -> None:
         raise OutputError(
             "There is no folder {folder}.", "Create it or choose another.", folder=target.parent
         )
-    if not (_is_free(target) or (overwrite and target.is_file())):
-        raise OutputError(
-            "{name} exists already.",
-            "Choose another name, such as {free}, or overwrite it: --overwrite",
-            name=target.name,
-            free=free_name(target).name,
-        )
+    if _is_free(target) or (overwrite and target.is_file()):
+        return
+    free = free_name(target).name
+    hint = Message("Choose another name, such as {free}, or overwrite it: --overwrite", free=free)
+    if not target.is_file():
+        hint = Message("Choose another name, such as {free}, or one in it.", free=free)
+    raise OutputError("{name} exists already.", hint, name=target.name)
 
 
 def part_path(target: Path, suffix: str) -> Path:
@@ -130,6 +131,11 @@ def find_partials(folder: str | Path) -> list[Path]:
             "The folder {folder} cannot be read.", "Check the name.", folder=folder
         ) from error
     return [part for _, part in sorted(found, reverse=True)]
+
+
+def is_part(path: Path) -> bool:
+    """Whether that is the name of an unfinished output."""
+    return _PART.match(path.name) is not None
 
 
 def find_growing(target: Path) -> Path | None:

@@ -27,6 +27,7 @@ from magi_engine.serve.uploads import Uploads
 
 logger = logging.getLogger(__name__)
 
+_LAST_PORT = 65_535
 _BACKLOG = 128
 _MOST_MESSAGE_BYTES = 1 << 16
 _KEEP_ALIVE_S = 10
@@ -181,11 +182,13 @@ def _announced(address: str) -> contextlib.AbstractContextManager[None]:
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    if not 0 <= port <= _LAST_PORT:
+        raise address_error(host, port)
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         with socket.create_server((host, port), family=family, backlog=_BACKLOG) as listening:
             return _Bounded(listening)
-    except (OSError, OverflowError) as error:
+    except (OSError, UnicodeError) as error:
         raise address_error(host, port) from error
 
 
@@ -193,7 +196,7 @@ def address_error(host: str, port: int) -> OutputError:
     """What to say where the system does not let one listen."""
     return OutputError(
         "Nothing can be served at {host}, port {port}.",
-        "Choose another --port.",
+        "Choose another --port or --host.",
         host=host,
         port=port,
     )

@@ -35,6 +35,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from magi_engine.atomic import put_in_place, replacing, sync_folder, write_text
+from magi_engine.disk import writing
 from magi_engine.errors import DISK_FULL, DiskFullError, TakeError
 from magi_engine.json_text import read_fields, read_json
 from magi_engine.late import np
@@ -245,7 +246,7 @@ class TakeStore:
 
     @limit_bytes.setter
     def limit_bytes(self, limit: int) -> None:
-        with _told(self.folder):
+        with writing(self.folder):
             write_text(self.folder / _LIMIT, json.dumps({"bytes": limit}))
 
     @property
@@ -303,22 +304,22 @@ class TakeStore:
         """Never tidy a take away, or do.
 
         Raises:
-            TakeError: as :meth:`find`, or it cannot be written.
+            TakeError: as :meth:`find`. OutputError: it cannot be written.
         """
         mark = self.find(name).folder / _PINNED
-        with _told(mark):
+        with writing(mark):
             mark.touch() if pinned else mark.unlink(missing_ok=True)
 
     def remove(self, name: str) -> None:
         """Delete a take; its video stays.
 
         Raises:
-            TakeError: as :meth:`find`, or it cannot be removed.
+            TakeError: as :meth:`find`. OutputError: it cannot be removed.
         """
         folder = self.find(name).folder
         # Renamed first: a take that is half removed is no take.
         leaving = folder.with_name(f"{_LEAVING}{folder.name}")
-        with _told(folder):
+        with writing(folder):
             os.replace(folder, leaving)
             shutil.rmtree(leaving)
 

@@ -65,7 +65,7 @@ class GrowingFile:
             DiskFullError: there is no room for the rest of it.
             OutputError: the folder may not be written to, or another process writes this file.
         """
-        with writing(self._path.parent):
+        with writing(self._path.parent, goes_on=True):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             try:
                 self._lock.acquire(timeout=0)
@@ -99,9 +99,9 @@ class GrowingFile:
         assert self._file is not None
         assert name == self.missing[0]
         for block in blocks:
-            with writing(self._path.parent):
+            with writing(self._path.parent, goes_on=True):
                 self._file.write(block.contiguous().flatten().view(torch.uint8).numpy().data)
-        with writing(self._path.parent):
+        with writing(self._path.parent, goes_on=True):
             self._flush(self._file)
         if self._file.tell() != self._ends[self._written + 1]:
             raise ValueError(f"{name} is not of the size that was announced")
@@ -112,7 +112,7 @@ class GrowingFile:
         assert self._file is not None
         assert not self.missing
         self._file.close()
-        with writing(self._path.parent):
+        with writing(self._path.parent, goes_on=True):
             put_in_place(self._part, self._path)
         return self._path
 

@@ -2095,10 +2095,6 @@
         <translation>正在检查每个文件…</translation>
     </message>
     <message>
-        <source>Choose 0 or more.</source>
-        <translation>请选择 0 或更大的数。</translation>
-    </message>
-    <message>
         <source>Choose 1 to {most}.</source>
         <translation>请选择 1 到 {most}。</translation>
     </message>
@@ -2123,10 +2119,6 @@
         <translation>请从中选择：{listed}。</translation>
     </message>
     <message>
-        <source>Choose another --port.</source>
-        <translation>请选择另一个 --port。</translation>
-    </message>
-    <message>
         <source>Choose another file.</source>
         <translation>请选择其他文件。</translation>
     </message>
@@ -2141,6 +2133,10 @@
     <message>
         <source>Choose another in the preferences.</source>
         <translation>请在偏好设置中另选一个。</translation>
+    </message>
+    <message>
+        <source>Choose another name, such as {free}, or one in it.</source>
+        <translation>请换一个名称，例如 {free}，或选择其中的一个名称。</translation>
     </message>
     <message>
         <source>Choose another name, such as {free}, or overwrite it: --overwrite</source>
@@ -2165,6 +2161,10 @@
     <message>
         <source>Choose another.</source>
         <translation>请选择其他的。</translation>
+    </message>
+    <message>
+        <source>Choose from 0 to {most}.</source>
+        <translation>请选择 0 到 {most}。</translation>
     </message>
     <message>
         <source>Choose from 1 to {most}; the released models are made for 24.</source>
@@ -2529,6 +2529,10 @@
     <message>
         <source>Give uint8 frames of shape (T, {height}, {width}, 3).</source>
         <translation>请给出形状为 (T, {height}, {width}, 3) 的 uint8 帧。</translation>
+    </message>
+    <message>
+        <source>Go on behind it with: magi extend</source>
+        <translation>要在其后继续，请使用：magi extend</translation>
     </message>
     <message>
         <source>Go to another one first.</source>
@@ -3005,6 +3009,10 @@
     <message>
         <source>That part has already started; the new prompt applies from {seconds} s on.</source>
         <translation>该部分已经开始；新提示词从第 {seconds} 秒起生效。</translation>
+    </message>
+    <message>
+        <source>That video was made to its end.</source>
+        <translation>该视频已制作完成。</translation>
     </message>
     <message>
         <source>The array {name} in {path} is {dtype} of shape {shape}, but must be floats of shape ({min_rows} or more, width).</source>
@@ -3983,6 +3991,10 @@
         <translation>检查方法：{command}</translation>
     </message>
     <message>
+        <source>Choose another --port or --host.</source>
+        <translation>请选择另一个 --port 或 --host。</translation>
+    </message>
+    <message>
         <source>Make {frames:frame|frames}.</source>
         <translation>只生成 {frames} 帧。</translation>
     </message>
@@ -4557,6 +4569,10 @@
     <message>
         <source>{path} is in use.</source>
         <translation>{path} 正在使用中。</translation>
+    </message>
+    <message>
+        <source>{path} is no folder.</source>
+        <translation>{path} 不是文件夹。</translation>
     </message>
     <message>
         <source>{path} is no known kind of weights.</source>
@@ -6887,6 +6903,10 @@
     <message>
         <source>{} besides the models themselves; all of it can be had again.</source>
         <translation>除模型本身外占用 {}；全部都可以重新得到。</translation>
+    </message>
+    <message>
+        <source>{} besides the models themselves; all but what videos are redone from can be had again.</source>
+        <translation>除模型本身外占用 {}；除重做视频所需的数据外，全部都可以重新得到。</translation>
     </message>
 </context>
 <context>

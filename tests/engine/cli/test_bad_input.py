@@ -114,6 +114,13 @@ def test_numbers_that_are_none_elsewhere(place: Path, refused: Refused) -> None:
             "Leave --models-dir out.",
         ),
         ("generate --json --quiet", "not allowed with"),
+        ("generate a-ball", "unrecognized arguments: a-ball. See magi generate --help."),
+        ("takes list -x", "unrecognized arguments: -x. See magi takes list --help."),
+        ("takes limit 2e6", "The limit cannot be 2e+06 GB. Choose from 0 to 1000000."),
+        ("takes limit -1", "The limit cannot be -1 GB. Choose from 0 to 1000000."),
+        ("serve --host=a..b", "Nothing can be served at a..b, port 8611."),
+        ("serve --port=99999", "Choose another --port or --host."),
+        ("settings-of .", ": . is a folder, not a file. Choose a file in it."),
         ("generate --prepend-source", "Start from a video, or leave that option out."),
         ("doctor --attention --models-dir=m", "not allowed with"),
         ("serve --tls-cert=a --tls-key=b --insecure", "not allowed with"),
@@ -132,6 +139,13 @@ def test_what_would_have_no_effect_is_said(
     place: Path, refused: Refused, command: str, says: str
 ) -> None:
     assert says in refused(command.split())
+
+
+def test_a_file_is_no_folder(place: Path, refused: Refused) -> None:
+    (place / "a.png").touch()
+    assert "a.png is no folder. Choose another name." in refused(
+        ["audition", "--prompt=x", "-oa.png"]
+    )
 
 
 _NAME_COMMANDS = (

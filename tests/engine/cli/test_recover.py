@@ -1,4 +1,4 @@
-"""``magi recover``, where there is nothing to recover."""
+"""``magi recover``, where nothing can be recovered."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from magi_engine.cli.main import main
+from magi_engine.media.targets import part_path
 from tests.engine.cli.outcomes import one_error_line
 
 
@@ -15,6 +16,16 @@ def test_recover_with_nothing_to_do(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "nothing to recover" in capsys.readouterr().out
     assert main(["recover", str(tmp_path / "absent")]) == 2
     assert one_error_line(capsys)
+
+
+def test_recover_names_what_may_still_grow(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    part = part_path(tmp_path / "a.mp4", ".mp4")  # this process writes it
+    part.touch()
+    assert main(["recover", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.startswith(f"Left alone: {part}. It may still grow")
+    assert part.exists()
 
 
 def test_recover_leaves_what_it_cannot_read(

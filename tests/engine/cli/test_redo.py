@@ -39,7 +39,7 @@ def test_from_the_storyboard_to_a_video_redone_and_extended(
     assert main(["extend", "two.mp4", "--seconds", "1", "--quiet", "-o", "three.mp4"]) == DONE
     assert probe("three.mp4").frame_count == 72
     assert main(["resume", two.take or "", "--quiet", "-o", "four.mp4"]) == BAD_INPUT
-    assert "Nothing is left" in capsys.readouterr().err, "it was made to its end"
+    assert "That video was made to its end. Go on behind it" in capsys.readouterr().err
 
 
 def test_an_audition_and_the_rest_of_one(

@@ -96,8 +96,10 @@ def test_a_folder_with_something_in_it_is_never_replaced(tmp_path: Path) -> None
     target = tmp_path / "frames"
     target.mkdir()
     assert write_all(target, moving(4)) == target  # empty: may be used
-    with pytest.raises(OutputError, match="exists already"):
+    with pytest.raises(OutputError, match="exists already") as caught:
         open_writer(target, SIZE, SIZE, 24, options=WriteOptions(overwrite=True))
+    assert "or one in it." in str(caught.value.hint)
+    assert "--overwrite" not in str(caught.value.hint)
     assert len(decode(target)) == 4
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -248,6 +249,19 @@ def test_a_full_disk_is_said(store: TakeStore, monkeypatch: pytest.MonkeyPatch) 
     assert store.find(writer.name).chunks == 1
     writer.append(latents(1))
     assert np.array_equal(store.find(writer.name).read(1), latents(1))
+
+
+def test_a_full_disk_keeps_the_limit(small_disk: Path) -> None:
+    store = TakeStore(small_disk)
+    store.limit_bytes = 10
+    name = written(store).name
+    with contextlib.suppress(OSError):
+        (small_disk / "rest").write_bytes(bytes(2 << 20))
+    with pytest.raises(DiskFullError, match="The disk is full") as raised:
+        store.limit_bytes = 20
+    assert str(raised.value.hint) == "Free some space, then try again."
+    assert store.limit_bytes == 10
+    store.remove(name)
 
 
 WRITES_FOR_EVER = """
