@@ -32,6 +32,11 @@ _REPOSITORY = Path(__file__).resolve().parent.parent
 _THREAD_GRACE_S = 60.0
 
 
+def pytest_collection_finish() -> None:
+    """What is imported and collected stays: no search for garbage needs to look through it."""
+    gc.freeze()
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Gives every test the same random numbers, whatever ran before it, and frees what is left.

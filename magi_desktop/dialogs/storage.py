@@ -58,11 +58,13 @@ class StoragePage(QWidget):
             row.delete_button.clicked.connect(partial(self._models.delete, row.thing))
             self._list.addWidget(row)
         size = sum(thing.size_bytes for thing in things)
-        self.total.setText(
-            self.tr("{} besides the models themselves; all of it can be had again.").format(
-                size_text(size)
+        said = self.tr("{} besides the models themselves; all of it can be had again.")
+        if any(thing.kind is CachedKind.TAKES for thing in things):
+            said = self.tr(
+                "{} besides the models themselves; all but what videos are redone from can be had "
+                "again."
             )
-        )
+        self.total.setText(said.format(size_text(size)))
         self.total.setVisible(bool(things))
         self._scroll.setVisible(bool(things))
         self.empty.setVisible(not things)

@@ -6904,6 +6904,10 @@
         <source>{} besides the models themselves; all of it can be had again.</source>
         <translation>除模型本身外占用 {}；全部都可以重新得到。</translation>
     </message>
+    <message>
+        <source>{} besides the models themselves; all but what videos are redone from can be had again.</source>
+        <translation>除模型本身外占用 {}；除重做视频所需的数据外，全部都可以重新得到。</translation>
+    </message>
 </context>
 <context>
     <name>Store</name>

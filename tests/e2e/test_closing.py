@@ -18,6 +18,7 @@ from pytestqt.qtbot import QtBot
 from magi_desktop.exporting import ExportJob
 from magi_desktop.state.jobs import Phase
 from magi_engine.media.info import probe
+from magi_engine.runtime.engine_process import EngineProcess
 from magi_engine.runtime.request.request import Mode
 from tests.desktop.media_files import video_file
 from tests.e2e.conftest import ENDLESS, App, until
@@ -241,10 +242,14 @@ def test_twenty_videos_leave_nothing_behind(app: App) -> None:
     assert len(app.videos()) == 24
 
 
-def test_another_folder_of_models_counts_from_the_next_start(tmp_path: Path, qtbot: QtBot) -> None:
-    app = App(tmp_path / "home", qtbot)
-    app.workshop.preferences.set("models_folder", str(tmp_path / "large"))
-    app.close()
+def test_another_folder_of_models_counts_from_the_next_start(
+    tmp_path: Path, qtbot: QtBot, lent_engine: EngineProcess
+) -> None:
+    with pytest.MonkeyPatch.context() as lent:  # the first start needs no engine of its own
+        lent.setattr("magi_desktop.engines.EngineProcess", lambda *_, **__: lent_engine)
+        app = App(tmp_path / "home", qtbot)
+        app.workshop.preferences.set("models_folder", str(tmp_path / "large"))
+        app.close()
     again = App(tmp_path / "home", qtbot)
     try:
         assert again.workshop.models.models_dir == tmp_path / "large"

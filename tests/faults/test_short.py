@@ -23,13 +23,11 @@ _COUNTS = {
     "downloads": 1,
     "settings": 2,
     "power": 1,
-    "full": 1,
     "media": 40,
     "configurations": 40,
     "checkpoints": 30,
     "twice": 1,
     "endless": 25,
-    "cuts": 3,
 }
 _SEED = 14
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import gc
 import logging
 import os
 import queue
@@ -98,6 +99,7 @@ class _Server:
         for target in (self._listen, partial(self._work, self._at_once)):
             threading.Thread(target=target, daemon=True).start()
         self._handler_of = prepare()
+        gc.freeze()  # what is imported stays: to look through it once more at the end takes seconds
         with contextlib.suppress(OSError):  # the listener finds out, too
             self._channel.send(Kind.READY)
         self._work(self._in_order)

@@ -7,6 +7,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, QRect, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
@@ -20,6 +21,7 @@ from magi_desktop.dialogs.storage import _ThingRow
 from magi_desktop.settings import Preferences, SettingsFile
 from magi_desktop.state.draft import Draft
 from magi_desktop.state.models import Models
+from magi_engine.config.places import default_takes_dir
 from magi_engine.config.registry import Registry
 from magi_engine.config.vae import VaeConfig
 from magi_engine.errors import DownloadError, ModelNotFoundError, WeightsError
@@ -39,6 +41,7 @@ from magi_engine.install.tasks import (
     Verify,
 )
 from magi_engine.messages import Message
+from magi_engine.takes.store import About, TakeStore
 from magi_engine.weights.layout import entry_paths, needed_files
 from magi_engine.weights.manifest import Manifest
 from tests.desktop.accessibility import faults
@@ -303,6 +306,15 @@ def test_storage_lists_what_can_go(qtbot: QtBot, models: Models) -> None:
     assert not made.exists()
     dialog.notice._button.click()
     qtbot.waitUntil(made.exists)
+
+
+def test_takes_are_not_said_to_be_had_again(qtbot: QtBot, models: Models) -> None:
+    writer = TakeStore(default_takes_dir()).begin(About("{}", 24.0, 6, True, 24, 24, None))
+    writer.append(np.zeros((1, 16, 6, 4, 4), np.float32))
+    dialog = shown(qtbot, models)
+    models.refresh()
+    qtbot.waitUntil(lambda: bool(dialog.storage.rows))
+    assert "all but what videos are redone from can be had again" in dialog.storage.total.text()
 
 
 @pytest.mark.parametrize("kind", list(CachedKind))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import socket
 import subprocess
@@ -52,17 +53,13 @@ def test_two_processes_learn_as_one(tmp_path: Path) -> None:
     common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
     if sys.platform == "linux":
         common["GLOO_SOCKET_IFNAME"] = "lo"
-    team = [
-        subprocess.Popen(
-            [sys.executable, __file__, str(tmp_path)],
-            env={**os.environ, **common, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    said = [member.communicate()[1] for member in team]
-    assert [member.returncode for member in team] == [0, 0], said
+    done = subprocess.run(
+        [sys.executable, __file__, str(tmp_path)],
+        env={**os.environ, **common},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
     alone = load_file(tmp_path / "0-1.safetensors")
     first, second, led = (
         load_file(tmp_path / name)
@@ -80,5 +77,19 @@ def test_a_process_started_as_usual_is_alone(monkeypatch: pytest.MonkeyPatch) ->
     assert ALONE.leads
 
 
+def member(folder: Path, rank: int) -> None:
+    """One of the team, in a process of its own."""
+    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank))
+    train(folder)
+
+
 if __name__ == "__main__":
-    train(Path(sys.argv[1]))
+    # Forked where that can be: PyTorch is imported once, not once for each.
+    multiprocessing.set_start_method("fork" if hasattr(os, "fork") else "spawn")
+    given = Path(sys.argv[1])
+    team = [multiprocessing.Process(target=member, args=(given, rank)) for rank in range(2)]
+    for process in team:
+        process.start()
+    for process in team:
+        process.join()
+    sys.exit(any(process.exitcode for process in team))

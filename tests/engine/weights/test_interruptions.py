@@ -1,6 +1,6 @@
 """Both conversions, killed at random moments, on full disks and in folders of others.
 
-Each ends with the bytes of an undisturbed one. A helper process that has imported PyTorch forks
+Each ends with the bytes of an undisturbed one. One helper process that has imported PyTorch forks
 for every attempt, so that an attempt takes milliseconds.
 """
 
@@ -46,7 +46,6 @@ HELPER = """
     from tests.engine.weights.test_interruptions import Sources
     from magi_engine.errors import MagiError
 
-    target = Path(sys.argv[2])
     sources = Sources.load(Path(sys.argv[1]))
     with tempfile.TemporaryDirectory() as folder:  # imports everything: what is killed is work
         sources.text_encoder(Path(folder) / "t5")
@@ -71,6 +70,12 @@ HELPER = """
             time.sleep(kill_after_s)
             os.kill(pid, signal.SIGKILL)
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+    for line in sys.stdin:
+        root, target, code = json.loads(line)
+        sources, target = Sources.load(Path(root)), Path(target)
+        exec(code)
+        print("done", flush=True)
 """
 
 
@@ -141,22 +146,39 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
-def run_helper(sources: Sources, target: Path, code: str) -> list[str]:
-    command = [sys.executable, "-c", textwrap.dedent(HELPER) + textwrap.dedent(code)]
-    done = subprocess.run(
-        [*command, str(sources.root), str(target)],
-        capture_output=True,
+RunHelper = Callable[[Sources, Path, str], list[str]]
+
+
+@pytest.fixture(scope="module")
+def run_helper(sources: Sources) -> Iterator[RunHelper]:
+    """Has the helper run some code; returns what that printed."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(HELPER), str(sources.root)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         text=True,
-        timeout=300,
         cwd=Path(__file__).parents[3],
-        check=False,
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
+    assert process.stdin is not None
+    assert process.stdout is not None
+    asked, said = process.stdin, process.stdout
+
+    def run(sources: Sources, target: Path, code: str) -> list[str]:
+        asked.write(json.dumps((str(sources.root), str(target), textwrap.dedent(code))) + "\n")
+        asked.flush()
+        lines = []
+        while (line := said.readline()) != "done\n":
+            assert line, "the helper has ended"
+            lines.append(line.rstrip("\n"))
+        return lines
+
+    yield run
+    process.communicate()
+    assert process.returncode == 0
 
 
 def test_killed_at_random_moments_they_end_with_the_same_bytes(
-    sources: Sources, tmp_path: Path
+    run_helper: RunHelper, sources: Sources, tmp_path: Path
 ) -> None:
     printed = run_helper(
         sources,
@@ -191,7 +213,7 @@ def test_killed_at_random_moments_they_end_with_the_same_bytes(
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs to be root")
-def test_files_of_another_user_are_one_sentence(sources: Sources) -> None:
+def test_files_of_another_user_are_one_sentence(run_helper: RunHelper, sources: Sources) -> None:
     folder = Path(tempfile.mkdtemp())  # all folders above it may be entered
     try:
         public = Path(shutil.copytree(sources.root, folder / "sources"))
