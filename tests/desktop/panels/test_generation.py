@@ -170,6 +170,8 @@ def test_swapping_and_resetting_the_size(panel: GenerationPanel, draft: Draft) -
     draft.set(width=256, height=144)
     row.swap_button.click()
     assert (draft.settings.width, draft.settings.height) == (144, 256)
+    draft.set(width=6144)
+    assert row.width_box.value() == 6144, "as ``magi generate`` may have made it"
     row.reset_button.click()
     assert (draft.settings.width, draft.settings.height) == (128, 128)
     assert not row.reset_button.isVisible()
