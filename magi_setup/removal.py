@@ -20,7 +20,10 @@ from magi_desktop.belongings import sizes as sizes_of
 from magi_desktop.paths import APP_NAME, Places
 from magi_engine.config.added import own_root
 from magi_engine.config.places import (
+    LICENCES_NAME,
+    MADE_FOLDER,
     UNFINISHED_NAME,
+    VERIFIED_NAME,
     default_jobs_dir,
     default_models_dir,
     default_takes_dir,
@@ -33,8 +36,6 @@ from magi_engine.takes.store import is_take_name
 from magi_engine.weights.manifest import Manifest
 from magi_setup.environments import Environments, remove_tree
 
-_MADE_HERE = "quantised"
-_NOTES = ("verified.json", "licences.json")
 CHOICES = (Belonging.MODELS, Belonging.VIDEOS, Belonging.TAKES, Belonging.SETTINGS)
 """What the user may keep or not; with the settings go the queue and the library's list."""
 EVERYTHING = (Belonging.MODELS, Belonging.SETTINGS)
@@ -91,7 +92,7 @@ class Remains:
         ours_alone = not any(f.is_relative_to(self.models_dir.resolve()) for f in used)
         if self.models_dir == default_models_dir() and ours_alone:
             return [self.models_dir] if self.models_dir.exists() else []
-        names = {Path(name) for name in (*_NOTES, _MADE_HERE)}
+        names = {Path(name) for name in (VERIFIED_NAME, LICENCES_NAME, MADE_FOLDER)}
         for entry in entries:
             parts = entry.files
             names.add(parts.transformer)

@@ -7,8 +7,8 @@ from PySide6.QtWidgets import QComboBox, QSpinBox, QWidget
 
 from magi_desktop.panels.field import Field
 from magi_desktop.panels.rows import slider
-from magi_desktop.panels.values import choose, effective, own_crf
-from magi_desktop.state.draft import Draft
+from magi_desktop.panels.values import choose, effective
+from magi_desktop.state.draft import Draft, usual_crf
 from magi_desktop.widgets.controls import SPIN_WIDTH, prepare_number
 from magi_engine.runtime.request.validation import MAX_FPS
 
@@ -95,7 +95,7 @@ class FileQualityRow(Field):
 
     def refresh(self) -> None:
         file_format = self.draft.settings.file_format
-        usual = own_crf(file_format)
+        usual = usual_crf(file_format)
         self.slider.setEnabled(usual is not None)
         if usual is None:
             self.value.setText("")
@@ -121,4 +121,4 @@ class FileQualityRow(Field):
     def _slid(self, position: int) -> None:
         file_format = self.draft.settings.file_format
         crf = _COARSEST_CRF[file_format] - position
-        self.draft.set(crf=None if crf == own_crf(file_format) else crf)
+        self.draft.set(crf=None if crf == usual_crf(file_format) else crf)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import secrets
-
 from PySide6.QtCore import QRegularExpression, QSignalBlocker, Qt, QTimer, Slot
 from PySide6.QtGui import QGuiApplication, QRegularExpressionValidator
 from PySide6.QtWidgets import QCheckBox, QLineEdit, QSlider, QWidget
 
 from magi_desktop.panels.field import Field
 from magi_desktop.panels.values import choose, effective, legal_steps, nearest
-from magi_desktop.state.draft import DEFAULT_SECONDS, MAX_SEED, Draft
+from magi_desktop.state.draft import DEFAULT_SECONDS, Draft
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon
 from magi_desktop.widgets.controls import (
+    COPIED_MS,
     SPIN_WIDTH,
     NumberBox,
     icon_button,
@@ -21,11 +20,11 @@ from magi_desktop.widgets.controls import (
     prepare_number,
 )
 from magi_desktop.widgets.layout import hbox
+from magi_engine.runtime.request.request import drawn_seed
 from magi_engine.sampling.schedule import MAX_WINDOW
 
 _SLIDER_SECONDS = 20
 _MAX_SECONDS = 3600.0
-_COPIED_MS = 1500
 
 
 def slider(parent: QWidget, least: int, most: int) -> QSlider:
@@ -116,7 +115,7 @@ class SeedRow(Field):
         )
         self.lock.setCheckable(True)
         self.lock.toggled.connect(lambda locked: self.draft.set(seed_locked=locked))
-        self._copied = QTimer(self, singleShot=True, interval=_COPIED_MS)
+        self._copied = QTimer(self, singleShot=True, interval=COPIED_MS)
         self._copied.timeout.connect(self.refresh)
         controls = hbox(spacing=2).add(
             (self.edit, 1), t.SPACE_1, self.dice, self.copy_button, self.lock
@@ -147,7 +146,7 @@ class SeedRow(Field):
 
     @Slot()
     def _throw(self) -> None:
-        self.draft.set(seed=secrets.randbelow(MAX_SEED + 1), seed_locked=True)
+        self.draft.set(seed=drawn_seed(), seed_locked=True)
 
     @Slot()
     def _copy(self) -> None:

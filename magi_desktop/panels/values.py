@@ -9,7 +9,6 @@ from typing import Any
 from magi_desktop.state.draft import Draft
 from magi_engine.config.official import MagiConfig
 from magi_engine.config.sizes import SIZE_MULTIPLE
-from magi_engine.media.writer import WriteOptions
 from magi_engine.sampling.schedule import cuts_groups, is_learned
 from magi_engine.sampling.schedule import legal_steps as _legal_steps
 
@@ -40,12 +39,6 @@ def choose(draft: Draft, **values: Any) -> None:
     """Set values; one that is the model's own is stored as "unchanged"."""
     own = draft.config
     draft.set(**{k: None if v == own_value(own, k) else v for k, v in values.items()})
-
-
-def own_crf(file_format: str) -> int | None:
-    """The usual quality of a file format; None if it has no such number."""
-    usual = WriteOptions()
-    return {"mp4": usual.crf, "webm": usual.vp9_crf}.get(file_format)
 
 
 def legal_steps(draft: Draft, window_size: int | None = None) -> tuple[int, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -28,14 +27,15 @@ from magi_engine.runtime.request.request import (
     Mode,
     PromptChange,
     SamplingOverrides,
+    drawn_seed,
 )
 from magi_engine.sampling.schedule import Transition
 
 if TYPE_CHECKING:
     from magi_engine.runtime.planning.plan import JobPlan
 
-MAX_SEED = 2**31 - 1
-_SUFFIXES = {"mp4": ".mp4", "webm": ".webm", "gif": ".gif", "webp": ".webp", "png": ""}
+SUFFIXES = {"mp4": ".mp4", "webm": ".webm", "gif": ".gif", "webp": ".webp", "png": ""}
+"""Of the formats that a video is written in."""
 DEFAULT_SECONDS = 4.0
 
 
@@ -257,7 +257,7 @@ class Draft(QObject):
     def take_seed(self) -> int:
         """The seed for the next video: a fresh one unless it is locked or a queued one's."""
         if not (self.settings.seed_locked or self.editing):
-            self.set(seed=secrets.randbelow(MAX_SEED + 1))
+            self.set(seed=drawn_seed())
         return self.settings.seed
 
     def request(self) -> GenerationRequest:
@@ -290,7 +290,7 @@ class Draft(QObject):
             writing=_writing(chosen, base.writing),
             **parts,
         )
-        return dataclasses.replace(request, output=request.name() + _SUFFIXES[chosen.file_format])
+        return dataclasses.replace(request, output=request.name() + SUFFIXES[chosen.file_format])
 
     def take(self, request: GenerationRequest, *, lock_seed: bool) -> None:
         """Compose the same video again; what its reference holds, ``reference_came`` will say.
@@ -531,18 +531,21 @@ def _sampling(chosen: GenerationSettings, base: SamplingOverrides) -> SamplingOv
     )
 
 
+def usual_crf(file_format: str) -> int | None:
+    """The quality of a file format unless another is chosen; None if it has no such number."""
+    return WriteOptions().quality(SUFFIXES[file_format])
+
+
 def _writing(chosen: GenerationSettings, base: WriteOptions) -> WriteOptions:
     """With the quality of the format that is written; that of the other one stays."""
-    name = "vp9_crf" if chosen.file_format == "webm" else "crf"
-    crf = getattr(WriteOptions(), name) if chosen.crf is None else chosen.crf
-    return dataclasses.replace(base, **{name: crf})
+    usual = usual_crf(chosen.file_format)
+    crf = usual if chosen.crf is None else chosen.crf
+    return base if crf is None else base.with_quality(SUFFIXES[chosen.file_format], crf)
 
 
 def _format_of(output: str | None) -> str:
-    if output is None:
-        return "mp4"
-    suffix = Path(output).suffix.removeprefix(".").lower()
-    return suffix if suffix in ("mp4", "webm", "gif", "webp") else "png"
+    suffix = ".mp4" if output is None else Path(output).suffix.lower()
+    return next((name for name, own in SUFFIXES.items() if own == suffix), "png")
 
 
 def _settings_of(request: GenerationRequest) -> GenerationSettings:
@@ -552,9 +555,7 @@ def _settings_of(request: GenerationRequest) -> GenerationSettings:
     scales = (sampling.text_scales, sampling.prev_chunk_scales)
     text_scale, prev_chunk_scale = (s[0] if s and len(s) == 1 else None for s in scales)
     file_format = _format_of(request.output)
-    webm = file_format == "webm"
-    crf = request.writing.vp9_crf if webm else request.writing.crf
-    usual = WriteOptions().vp9_crf if webm else WriteOptions().crf
+    crf = request.writing.quality(SUFFIXES[file_format])
     return dataclasses.replace(
         own,
         width=request.width,
@@ -566,6 +567,6 @@ def _settings_of(request: GenerationRequest) -> GenerationSettings:
         special_tokens=request.special_tokens,
         negative_tokens=request.negative_tokens,
         file_format=file_format,
-        crf=None if crf == usual else crf,
+        crf=None if crf == usual_crf(file_format) else crf,
         **{name: getattr(sampling, name) for name in _SAMPLING_FIELDS},
     )

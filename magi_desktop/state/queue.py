@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
-import secrets
 import sqlite3
 import uuid
 from collections.abc import Iterable, Sequence
@@ -15,12 +14,11 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from magi_desktop.state.draft import MAX_SEED
 from magi_desktop.state.store import Store
 from magi_engine.errors import InvalidRequestError
 from magi_engine.json_text import parse_json
 from magi_engine.messages import Message
-from magi_engine.runtime.request.request import GenerationRequest
+from magi_engine.runtime.request.request import GenerationRequest, drawn_seed
 
 logger = logging.getLogger(__name__)
 
@@ -307,7 +305,7 @@ class JobQueue(QObject):
 def reseeded(request: GenerationRequest) -> GenerationRequest:
     """The same request with another seed, and a name that says so."""
     suffix = Path(request.output or "video.mp4").suffix
-    other = dataclasses.replace(request, seed=secrets.randbelow(MAX_SEED + 1))
+    other = dataclasses.replace(request, seed=drawn_seed())
     return dataclasses.replace(other, output=f"{other.name()}{suffix}")
 
 

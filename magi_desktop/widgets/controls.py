@@ -22,7 +22,7 @@ from magi_desktop.theme.icons import bind_icon
 
 SPIN_WIDTH = 84
 """Width of a number beside a slider."""
-_COPIED_MS = 1500
+COPIED_MS = 1500
 _STEPS = 1000
 
 
@@ -84,7 +84,7 @@ class CopyButton(QPushButton):
         super().__init__(text, parent)
         self.setAutoDefault(False)
         name_control(self, text.replace("&", ""), hint)
-        self._timer = QTimer(self, singleShot=True, interval=_COPIED_MS)
+        self._timer = QTimer(self, singleShot=True, interval=COPIED_MS)
         self._timer.timeout.connect(lambda: self.setText(text))
 
     def copy(self, text: str) -> None:

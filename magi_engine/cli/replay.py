@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from magi_engine.cli.exit_codes import DONE
 from magi_engine.errors import InvalidRequestError
-from magi_engine.runtime.machine.devices import choose_device, choose_dtype
+from magi_engine.runtime.machine.devices import ITEM_BYTES, choose_device, choose_dtype
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,9 +42,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="write timesteps, KV ranges and flags of each forward (.json, as in the case)",
     )
     parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
-    parser.add_argument(
-        "--dtype", choices=("float32", "bfloat16"), help="default: as the case says"
-    )
+    parser.add_argument("--dtype", choices=tuple(ITEM_BYTES), help="default: as the case says")
     parser.set_defaults(run=run)
 
 

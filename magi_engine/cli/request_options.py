@@ -8,7 +8,6 @@ import dataclasses
 import math
 import os
 import re
-import secrets
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +28,12 @@ from magi_engine.runtime.request.request import (
     Mode,
     PromptChange,
     SamplingOverrides,
+    drawn_seed,
 )
 from magi_engine.runtime.request.storyboard import prompts_of, read_storyboard
 from magi_engine.runtime.request.validation import validate
 from magi_engine.sampling.schedule import goes_in_groups
 
-_SEEDS = 2**31
 _SAME_NAME = (
     *("seed", "crop", "clip", "prepend_source", "special_tokens", "negative_tokens"),
     *("device", "dtype", "attention", "cards"),
@@ -178,7 +177,8 @@ def _add_writing_options(group: argparse._ArgumentGroup) -> None:
         "--crf",
         type=whole,
         metavar="N",
-        help="quality of MP4 and WebM, 0 is best; default 18 and 24",
+        help="quality of MP4 and WebM, 0 is best; default "
+        f"{WriteOptions.crf} and {WriteOptions.vp9_crf}",
     )
     group.add_argument("--preset", choices=PRESETS, help="effort of the MP4 encoder")
 
@@ -287,7 +287,7 @@ def build_request(args: argparse.Namespace) -> GenerationRequest:
         **{name: getattr(args, name) for name in _SAME_NAME},
     }
     if args.seed is None and like is None:
-        changes["seed"] = secrets.randbelow(_SEEDS)
+        changes["seed"] = drawn_seed()
     if args.seconds is not None:
         changes["num_frames"] = frames_for(args.seconds, sampling.fps or runtime.fps)
     if args.size is not None:
@@ -297,12 +297,11 @@ def build_request(args: argparse.Namespace) -> GenerationRequest:
         changes["num_frames"] = None
     if args.model is not None:
         changes["config_path"] = None
-    writing = _writing(args, request.writing)
-    request = dataclasses.replace(request, **changes, sampling=sampling, writing=writing)
+    request = dataclasses.replace(request, **changes, sampling=sampling)
     request = dataclasses.replace(request, prompts=_prompts(args, request))
     output = os.path.abspath(args.output or free_name(Path(default_name(request))))
-    request = dataclasses.replace(request, output=output)
-    output_suffix(Path(output))
+    writing = _writing(args, request.writing, output_suffix(Path(output)))
+    request = dataclasses.replace(request, output=output, writing=writing)
     check_target(Path(output), request.writing.overwrite)
     _refuse_idle_options(args, request, validate(request, config))
     if not (like or reference or args.storyboard) and args.prompt is None:
@@ -323,7 +322,7 @@ def _refuse_idle_options(
     for names, counts, what in (
         (("fit", "crop"), request.mode is not Mode.T2V, "--image, --video"),
         (("clip",), request.mode is Mode.V2V, "--video"),
-        (("crf",), suffix in (".mp4", ".webm"), "MP4, WebM"),
+        (("crf",), request.writing.quality(suffix) is not None, "MP4, WebM"),
         (("preset",), suffix == ".mp4", "MP4"),
         (_GUIDANCE, not distilled, Message("base models, which are guided")),
         (("shortcut_mode",), goes_in_groups(config.runtime_config.num_steps), Message("12 steps")),
@@ -368,10 +367,10 @@ def _sampling(args: argparse.Namespace, base: SamplingOverrides) -> SamplingOver
     return dataclasses.replace(base, **{k: v for k, v in given.items() if v is not None})
 
 
-def _writing(args: argparse.Namespace, base: WriteOptions) -> WriteOptions:
-    given = {"crf": args.crf, "vp9_crf": args.crf, "preset": args.preset}
-    chosen = {k: v for k, v in given.items() if v is not None}
-    return dataclasses.replace(base, **chosen, overwrite=args.overwrite)
+def _writing(args: argparse.Namespace, base: WriteOptions, suffix: str) -> WriteOptions:
+    if args.crf is not None:
+        base = base.with_quality(suffix, args.crf)
+    return dataclasses.replace(base, preset=args.preset or base.preset, overwrite=args.overwrite)
 
 
 # Readers of option values: what they raise, argparse turns into one line.

@@ -12,6 +12,10 @@ SERVED = "jobs"
 """The folder of videos in one of ``magi serve``."""
 UNFINISHED_NAME = re.compile(r".+\.[0-9a-f]{16}\.part")
 """What a file is called that is being downloaded into a folder of models."""
+MADE_FOLDER = "quantised"
+"""Where weights made on this machine are, in the folder of models."""
+VERIFIED_NAME, LICENCES_NAME = "verified.json", "licences.json"
+"""What is noted beside the models: the files that are right, and the licences agreed to."""
 
 
 def default_models_dir() -> Path:

@@ -13,6 +13,8 @@ from pathlib import Path
 from magi_engine import atomic
 from magi_engine.config.added import own_root
 from magi_engine.config.places import (
+    LICENCES_NAME,
+    MADE_FOLDER,
     UNFINISHED_NAME,
     compiled_dir,
     default_cache_dir,
@@ -28,10 +30,9 @@ from magi_engine.messages import NOTHING, Message
 from magi_engine.takes.store import TakeStore
 from magi_engine.weights.layout import default_models_dir, entry_paths, find_model, missing_parts
 from magi_engine.weights.manifest import Manifest
-from magi_engine.weights.provenance import MADE_FOLDER, is_made_file, small_text_encoder_of
+from magi_engine.weights.provenance import EMBEDDINGS, is_made_file, small_text_encoder_of
 
 _HUB = "https://huggingface.co"
-_LICENCES_FILE = "licences.json"
 
 
 class ModelState(enum.Enum):
@@ -126,7 +127,7 @@ def cached_things(
     models_dir = models_dir or default_models_dir()
     cache_dir = cache_dir or default_cache_dir()
     things = [*_made(models_dir), *_text_encoders(models_dir)]
-    embeddings = cache_dir / "embeddings"
+    embeddings = cache_dir / EMBEDDINGS
     if embeddings.is_dir():
         things.append(_thing(Message("Prompts"), (embeddings,), CachedKind.EMBEDDINGS))
     compiled = compiled_dir(cache_dir)
@@ -243,7 +244,7 @@ def accept_licence(name: str, models_dir: Path | None = None) -> None:
         return
     accepted = sorted({key, *_accepted(models_dir)})
     with writing(models_dir):
-        atomic.write_text(models_dir / _LICENCES_FILE, json.dumps(accepted))
+        atomic.write_text(models_dir / LICENCES_NAME, json.dumps(accepted))
 
 
 def pickles_in(folder: Path) -> tuple[Path, ...]:
@@ -381,7 +382,7 @@ def _licence_key(entry: ModelEntry) -> str | None:
 
 def _accepted(models_dir: Path) -> list[str]:
     with contextlib.suppress(OSError, ValueError):
-        accepted = read_json(models_dir / _LICENCES_FILE)
+        accepted = read_json(models_dir / LICENCES_NAME)
         if isinstance(accepted, list):
             return [key for key in accepted if isinstance(key, str)]
     return []

@@ -35,6 +35,9 @@ PRESETS = (
     "veryslow",
 )
 
+_QUALITIES = {".mp4": ("crf", 51), ".webm": ("vp9_crf", 63)}
+"""Which option holds the quality of a format, of those that have one, and the coarsest."""
+
 
 @dataclass(frozen=True)
 class WriteOptions:
@@ -57,7 +60,7 @@ class WriteOptions:
     overwrite: bool = False
 
     def __post_init__(self) -> None:
-        for name, most in (("crf", 51), ("vp9_crf", 63)):
+        for name, most in _QUALITIES.values():
             value = getattr(self, name)
             if not 0 <= value <= most:
                 raise InvalidRequestError(
@@ -74,6 +77,20 @@ class WriteOptions:
                 preset=self.preset,
                 presets=PRESETS,
             )
+
+    def quality(self, suffix: str) -> int | None:
+        """That of a format, 0 is best; None: it has none."""
+        return getattr(self, _QUALITIES[suffix][0]) if suffix in _QUALITIES else None
+
+    def with_quality(self, suffix: str, quality: int) -> WriteOptions:
+        """The same with another quality of a format; those of the others stay.
+
+        Raises:
+            InvalidRequestError: it is outside the format's range.
+        """
+        if suffix not in _QUALITIES:
+            return self
+        return dataclasses.replace(self, **{_QUALITIES[suffix][0]: quality})
 
 
 @dataclass(frozen=True)

@@ -278,6 +278,11 @@ def _refusal(response: httpx2.Response) -> MagiError:
     return error
 
 
+def another_version() -> RemoteError:
+    """What came is nothing that this program knows."""
+    return RemoteError("The program there is another version than this one.", "Update both.")
+
+
 def _no_engine() -> RemoteError:
     return RemoteError("What answers there is no engine.", "Check the address.")
 

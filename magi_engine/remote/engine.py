@@ -16,7 +16,7 @@ from magi_engine.atomic import write_text
 from magi_engine.errors import InvalidRequestError, MagiError, RemoteError
 from magi_engine.json_text import WrongField, read_cache, read_fields
 from magi_engine.media.targets import check_target
-from magi_engine.remote.connection import Connection, Unreachable
+from magi_engine.remote.connection import Connection, Unreachable, another_version
 from magi_engine.remote.job import RemoteJob, named_as_here
 from magi_engine.runtime.job.events import Event, Failed, refused
 from magi_engine.runtime.machine.facts import Finding, MachineFacts
@@ -263,6 +263,4 @@ def _read(cls: type[Any], data: Any) -> Any:
         return read_fields(cls, data)
     except (WrongField, InvalidRequestError) as error:
         logger.info("what came cannot be read: %s", error)
-        raise RemoteError(
-            "The program there is another version than this one.", "Update both."
-        ) from error
+        raise another_version() from error

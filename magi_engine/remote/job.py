@@ -24,12 +24,12 @@ from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.sync.client import ClientConnection
 
 from magi_engine.atomic import put_in_place
-from magi_engine.errors import MagiError, RemoteError
+from magi_engine.errors import MagiError
 from magi_engine.json_text import parse_json
 from magi_engine.media.output import recover_partial
 from magi_engine.media.targets import free_name, output_error, remote_part
 from magi_engine.messages import Message, in_sequence
-from magi_engine.remote.connection import Connection, NotNow, Unreachable
+from magi_engine.remote.connection import Connection, NotNow, Unreachable, another_version
 from magi_engine.remote.growing import GrowingVideo, frames_of_file
 from magi_engine.runtime.job.events import (
     Cancelled,
@@ -413,9 +413,7 @@ def _event(
         event = event_from_dict(data, frames if data["event"] == ChunkReady.kind else None)
     except (ValueError, LookupError, TypeError, OSError) as error:
         logger.info("an event cannot be read: %s", error)
-        raise RemoteError(
-            "The program there is another version than this one.", "Update both."
-        ) from error
+        raise another_version() from error
     if isinstance(event, Planned):
         return Planned(dataclasses.replace(event.plan, request=request))
     return event

@@ -23,7 +23,7 @@ from magi_engine.install.tasks import (
     task_to_dict,
 )
 from magi_engine.json_text import WrongField, parse_json, read_fields
-from magi_engine.remote.connection import Connection
+from magi_engine.remote.connection import Connection, another_version
 from magi_engine.runtime.process.control import Cancel, Command, command_to_dict
 
 logger = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ class RemoteModels:
             found = self._connection.get("/v1/installed")
             return [read_fields(InstalledModel, model) for model in found]
         except WrongField as error:
-            raise _another_version() from error
+            raise another_version() from error
 
     def ready(self) -> list[str]:
         """Titles of the models that can be used at once. Raises: MagiError."""
@@ -112,7 +112,7 @@ class RemoteTask:
                 try:
                     event = task_event_from_dict(parse_json(message))
                 except (ValueError, AttributeError) as error:
-                    raise _another_version() from error
+                    raise another_version() from error
                 yield event
                 if isinstance(event, TaskDone | TaskCancelled | TaskFailed):
                     return
@@ -127,7 +127,3 @@ class RemoteTask:
 
 def _cut() -> RemoteError:
     return RemoteError("The connection was cut.", "Try again; it goes on from what has come.")
-
-
-def _another_version() -> RemoteError:
-    return RemoteError("The program there is another version than this one.", "Update both.")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import multiprocessing
 import random
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from magi_engine.model.vae import ViTVAE
 from magi_engine.training import pocket
@@ -50,8 +53,12 @@ _MOTIONS = (
     *(Motion.GROW, Motion.SHRINK) * 6,
 )
 """More of what is hard to learn than the world has by itself."""
-_MOTIONS_OF_CLIPS = _MOTIONS + (Motion.BOUNCE,) * 20
-"""Where it goes on to is told by a clip alone."""
+_MOTIONS_OF_CLIPS = _MOTIONS + (Motion.BOUNCE,) * 20 + (Motion.STILL,) * 16
+"""Where it goes on to is told by a clip alone, and so is how large it was."""
+
+_SCENES_AT_ONCE = 2500
+_MOST_WRITERS = 16
+"""Scenes that one process describes, and processes."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,6 @@ class Clips:
     Attributes:
         latents: (N, R, 16, 6, 16, 16) float16, R chunks, scaled; where ``held``, latent frame 0
             is the image's own encoding.
-        history: the same shape: what later chunks see of them.
         held: (N,) bool: the clip starts from a still image.
         event_chunk: (N,) int64, first chunk described by the second caption; a chunk beyond the
             end if there is none.
@@ -73,7 +79,6 @@ class Clips:
     """
 
     latents: Tensor
-    history: Tensor
     held: Tensor
     event_chunk: Tensor
     tokens: Tensor
@@ -131,11 +136,14 @@ def write_script(
 def cached_script(
     folder: Path, t5_dir: Path, count: int, seed: int, chunks: int = CHUNKS
 ) -> Script:
-    """:func:`write_script`, kept in ``folder``: it needs no GPU, so it can be written elsewhere."""
+    """:func:`write_script` in several processes, kept in ``folder``.
+
+    It needs no GPU, so it can be written elsewhere.
+    """
     vocabulary = hashlib.sha256((t5_dir / "spiece.model").read_bytes()).hexdigest()[:8]
     path = folder / f"script-{chunks}-{count}-{seed}-{vocabulary}.pt"
     if not path.exists():
-        script = write_script(t5_dir, count, seed + chunks, chunks)
+        script = _write_in_parts(t5_dir, count, seed, chunks)
         fields = {f.name: getattr(script.scenes, f.name) for f in dataclasses.fields(SceneBatch)}
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_suffix(".part")
@@ -143,6 +151,32 @@ def cached_script(
         unfinished.replace(path)
     saved = torch.load(path, weights_only=True)
     return Script(SceneBatch(**saved["scenes"]), saved["tokens"])
+
+
+def _write_in_parts(t5_dir: Path, count: int, seed: int, chunks: int) -> Script:
+    counts = [min(_SCENES_AT_ONCE, count - first) for first in range(0, count, _SCENES_AT_ONCE)]
+    seeds = [random.Random(f"{seed} {chunks} {n}").getrandbits(62) for n in range(len(counts))]
+    if len(counts) == 1:
+        return write_script(t5_dir, count, seeds[0], chunks)
+    writers = ProcessPoolExecutor(
+        min(len(counts), _MOST_WRITERS),
+        multiprocessing.get_context("spawn"),  # CUDA does not survive a fork
+        torch.set_num_threads,
+        (1,),
+    )
+    with writers:
+        same = [[value] * len(counts) for value in (t5_dir, chunks)]
+        parts = list(writers.map(write_script, same[0], counts, seeds, same[1]))
+    return joined(parts)
+
+
+def joined(parts: Sequence[Script]) -> Script:
+    """Several scripts as one."""
+    fields = [f.name for f in dataclasses.fields(SceneBatch)]
+    scenes = {name: torch.cat([getattr(part.scenes, name) for part in parts]) for name in fields}
+    longest = max(part.tokens.shape[-1] for part in parts)
+    tokens = [nn.functional.pad(p.tokens, (0, longest - p.tokens.shape[-1])) for p in parts]
+    return Script(SceneBatch(**scenes), torch.cat(tokens))
 
 
 def make_clips(vae: ViTVAE, script: Script, device: torch.device, chunks: int = CHUNKS) -> Clips:
@@ -157,7 +191,6 @@ def make_clips(vae: ViTVAE, script: Script, device: torch.device, chunks: int = 
         encoded = encode_clips(vae, part, chunks)
         latents[first : first + len(part)] = encoded.unflatten(2, (chunks, -1)).transpose(1, 2)
     return Clips(
-        latents,
         latents,
         (scenes.hold_frames > 0).to(device),
         (scenes.event_frame // pocket.CHUNK_FRAMES).clamp(max=CHUNKS).to(device),

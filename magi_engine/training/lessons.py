@@ -22,9 +22,10 @@ from magi_engine.training.data import CHUNKS
 from magi_engine.training.layouts import Layout, pipeline, streaming
 from magi_engine.training.sequences import Batch, Sequence, draw_fractions, time_of
 
-_SHORT_SHARE = (0.75, 0.65)
+_SHORT_SHARE = (0.75, 0.35)
 """Share of the lessons about beginnings, at the start and at the end. What things look like is
-learned where nothing but the caption tells, and in long clips that is only the first chunk."""
+learned where nothing but the caption tells, and in long clips that is only the first chunk. How
+exactly a chunk goes on with the one before, nothing but long clips teach."""
 
 _SHORTCUT_SHARE = (0.1, 0.65)
 _GUIDED_SHARE = 0.3

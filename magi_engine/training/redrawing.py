@@ -3,9 +3,7 @@ again, but not so far that anything moves: with the errors that it makes."""
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
-import math
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +15,6 @@ from magi_engine.training.data import CHUNKS, Clips
 from magi_engine.training.layouts import streaming
 from magi_engine.training.sequences import Sequence, make_batch, time_of
 
-_AT_ONCE = 48
 _FIRST_STEPS = (9, 15)
 """The transformer's first step, at random from the first to before the last, of the 16."""
 
@@ -58,13 +55,3 @@ def redraw_clips(
         first = int(torch.randint(*_FIRST_STEPS, ()))
         redrawn[part] = redraw(dit, sequence, first)[: len(part)].half()
     return redrawn
-
-
-def with_own_history(
-    dit: VideoDiT, t5: nn.Module, tokens: SpecialTokens, clips: Clips, share: float
-) -> Clips:
-    """The same clips; in the first ``share`` of them chunks see as history what the transformer
-    draws."""
-    count = math.ceil(share * len(clips))
-    redrawn = redraw_clips(dit, t5, tokens, clips, count, _AT_ONCE)
-    return dataclasses.replace(clips, history=torch.cat([redrawn, clips.latents[count:]]))

@@ -44,7 +44,6 @@ class Batch:
 
     Attributes:
         clean: (N, R, 16, 6, h, w), R consecutive chunks.
-        history: the same shape: what later chunks see of them.
         noise: the same shape.
         pasted: (N, R, 6) bool: latent frames given as a prefix inside a noisy chunk.
         captions: (N, 2, L, C) embeddings before and after the event.
@@ -54,7 +53,6 @@ class Batch:
     """
 
     clean: Tensor
-    history: Tensor
     noise: Tensor
     pasted: Tensor
     captions: Tensor
@@ -103,7 +101,6 @@ def make_batch(clips: Clips, t5: nn.Module, rows: Tensor) -> Batch:
     embedded = t5(input_ids=tokens.flatten(0, 1), attention_mask=mask).last_hidden_state
     return Batch(
         clean,
-        clips.history[rows].float(),
         torch.randn_like(clean),
         frames < counts[..., None],
         embedded.unflatten(0, (size, 2)),
@@ -156,7 +153,7 @@ class Sequence:
         self.captions = self._caption_batch(model, special_tokens)
         share = torch.rand(len(batch.clean), 1, 1, 1, 1, 1, device=self.device)
         share = (share * 2 - 1).clamp(min=0) * _CLEAN_NOISE  # half of the clips stay clean
-        clean = batch.history[:, self.positions]
+        clean = batch.clean[:, self.positions]
         self._clean = clean + share * (torch.randn_like(clean) - clean)
 
     def share_clean(self, other: Sequence) -> None:

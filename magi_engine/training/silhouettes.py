@@ -167,7 +167,7 @@ def gaussian_blur(frames: np.ndarray, sigma: float) -> np.ndarray:
         padded = np.pad(blurred, pads, mode="edge")
         length = frames.shape[axis]
         blurred = sum(
-            weight * np.take(padded, np.arange(i, i + length), axis=axis)
+            weight * padded[(slice(None),) * axis + (slice(i, i + length),)]
             for i, weight in enumerate(kernel)
         )
     return np.asarray(blurred).round().clip(0, 255).astype(np.uint8)

@@ -40,9 +40,9 @@ from magi_engine.training.world import NO_EVENT, render, simulate
 _L1_WEIGHT = 0.1
 _CHANGE_WEIGHT = 2.0
 """Of the differences between neighbouring frames, against the frames themselves."""
-_BORDER_WEIGHT, _PIECE_WEIGHT = 3.0, 8.0
+_BORDER_WEIGHT, _PIECE_WEIGHT = 4.0, 12.0
 """Of the differences at the borders of latent frames and of pieces, against those within one."""
-_REDRAWN_SHARE = 0.5
+_REDRAWN_SHARE = 0.6
 _IMAGE_SHARE = 0.1
 
 _PIECES = 2

@@ -42,7 +42,6 @@ from magi_engine.training.loop import (
     set_up_device,
     stage_parser,
 )
-from magi_engine.training.redrawing import with_own_history
 from magi_engine.training.sequences import draw_batch, load_tokens
 from magi_engine.training.team import join_team
 from magi_engine.training.tokenizer import make_t5_for
@@ -53,10 +52,6 @@ _BEGINNINGS_PER_CLIP = 9
 
 _BINDING = 0.2
 """Weight of the questions whose words are whose, which the encoder goes on answering."""
-
-_OWN_HISTORY_SHARE = 0.3
-"""Of the long clips in a training that goes on: a chunk sees those before it as the transformer
-draws them, and is to put right what is wrong with them."""
 
 _SEEDS_APART = 1000
 """Between processes of a team."""
@@ -154,9 +149,6 @@ def main(argv: list[str] | None = None) -> int:
     learning = [student, t5, questions]
     team.share([p for module in learning for p in module.parameters()])
     tokens = load_tokens(args.t5.parent, device)
-    if args.resume:
-        long = clips[CHUNKS]
-        clips[CHUNKS] = with_own_history(student, t5, tokens, long, _OWN_HISTORY_SHARE)
     average, t5_average = Average(student, decay=0.999), Average(t5, decay=0.999)
     if device.type == "cuda":
         for model in (student, average.module):

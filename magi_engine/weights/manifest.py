@@ -7,11 +7,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from magi_engine import atomic
+from magi_engine.config.places import VERIFIED_NAME
 from magi_engine.disk import writing
 from magi_engine.json_text import read_json
-
-_NAME = "verified.json"
-
 
 FOUND = "found here"
 """The source of a file of which nothing was published, or nobody could be asked."""
@@ -69,7 +67,7 @@ class Manifest:
     def load(cls, models_dir: Path) -> Manifest:
         """Read it; a damaged one counts as empty: then the files are hashed again."""
         try:
-            data = read_json(models_dir / _NAME)
+            data = read_json(models_dir / VERIFIED_NAME)
             return cls(models_dir, {path: Verified(**entry) for path, entry in data.items()})
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return cls(models_dir)
@@ -144,4 +142,4 @@ class Manifest:
     def _save(self) -> None:
         text = json.dumps({path: asdict(entry) for path, entry in self.files.items()}, indent=1)
         with writing(self.models_dir):
-            atomic.write_text(self.models_dir / _NAME, text)
+            atomic.write_text(self.models_dir / VERIFIED_NAME, text)

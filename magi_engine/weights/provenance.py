@@ -12,6 +12,7 @@ from typing import TypeVar
 from safetensors import SafetensorError, safe_open
 
 from magi_engine import atomic
+from magi_engine.config.places import MADE_FOLDER
 from magi_engine.errors import MagiError
 from magi_engine.json_text import read_json
 from magi_engine.model.caption_cleaning import clean_caption
@@ -30,9 +31,6 @@ TEXT_RECIPE = "t5 int8, groups of 128, 1"
 """The same for text encoders."""
 
 FILE_NAME = "model.safetensors"
-
-MADE_FOLDER = "quantised"
-"""Where weights made on this machine are, in the folder of models."""
 
 SIDE_FILES = ("config.json", "spiece.model", "tokenizer_config.json", "special_tokens_map.json")
 """What a text encoder made here gets of its source."""

@@ -544,10 +544,12 @@ def machine(device: torch.device) -> dict[str, Any]:
 
 
 def commit() -> str:
-    """The commit the numbers belong to."""
+    """The commit the numbers belong to; empty in a copy, or where there is no git."""
     command = ["git", "describe", "--always", "--dirty"]
-    done = subprocess.run(command, cwd=_REPOSITORY, capture_output=True, text=True, check=False)
-    return done.stdout.strip()
+    with contextlib.suppress(OSError):
+        done = subprocess.run(command, cwd=_REPOSITORY, capture_output=True, text=True, check=False)
+        return done.stdout.strip()
+    return ""
 
 
 if __name__ == "__main__":

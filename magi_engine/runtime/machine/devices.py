@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     import torch
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
-DTYPES = ("auto", "float32", "bfloat16")
+ITEM_BYTES = {"float32": 4, "bfloat16": 2}
+"""Of the number formats that a model computes in."""
+DTYPES = ("auto", *ITEM_BYTES)
 ATTENTIONS = (
     "auto",
     "exact",

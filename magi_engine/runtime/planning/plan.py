@@ -18,7 +18,7 @@ from magi_engine.disk import free_bytes
 from magi_engine.errors import InvalidRequestError, MagiError
 from magi_engine.media.clips import ClipPart, plan_clip
 from magi_engine.messages import NOTHING, Message
-from magi_engine.runtime.machine.devices import job_dtype
+from magi_engine.runtime.machine.devices import ITEM_BYTES, job_dtype
 from magi_engine.runtime.machine.facts import MachineFacts
 from magi_engine.runtime.machine.speeds import Speed, Speeds, attention_weight, guessed
 from magi_engine.runtime.planning.advice import Advice, Shortage, advise
@@ -64,7 +64,6 @@ _ENDLESS_S = 60
 """A video without an end is counted as one minute on the disk."""
 _STEADY_CHUNKS = 12
 """By then the window is full and the history as deep as it gets."""
-_ITEM_BYTES = {"float32": 4, "bfloat16": 2}
 _SMALLER_TEXT_ENCODER = 4
 """How many times smaller it is in 8 bits than as it is released."""
 
@@ -295,7 +294,7 @@ def _plan(
                 model=earlier.model,
             )
     sizes = Sizes.of(
-        config, vae, length.num_chunks, length.prefix_latents, _ITEM_BYTES[dtype], on_card
+        config, vae, length.num_chunks, length.prefix_latents, ITEM_BYTES[dtype], on_card
     )
     quantised = config.engine_config.fp8_quant
     costs = DitCosts.of_model(

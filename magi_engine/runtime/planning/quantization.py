@@ -11,7 +11,7 @@ from magi_engine.config.places import default_cache_dir
 from magi_engine.config.registry import ModelEntry, Registry
 from magi_engine.config.vae import VaeConfig
 from magi_engine.resources import resource_path
-from magi_engine.runtime.machine.devices import job_dtype
+from magi_engine.runtime.machine.devices import ITEM_BYTES, job_dtype
 from magi_engine.runtime.machine.facts import MachineFacts
 from magi_engine.runtime.machine.speeds import Speeds, attention_weight, guessed
 from magi_engine.runtime.planning.costs import DitCosts, chunk_tokens, counted
@@ -25,7 +25,6 @@ CALIBRATION_CHUNKS = 2
 
 _BASE_STEPS = range(12, 32)
 _BASE_STEPS_OF = 64
-_ITEM_BYTES = {"float32": 4, "bfloat16": 2}
 _READ_BYTES_PER_S = 1e9
 _ROUNDED_PER_S = {True: 4e6, False: 1e8}
 """Bytes of the result that a core of a processor makes, with and without compensation."""
@@ -76,14 +75,14 @@ def estimate_quantization(
     path = entry_paths(source, models_dir).autoencoder / "config.json"
     vae = VaeConfig.from_json(path) if path.is_file() else VaeConfig()
     dtype = job_dtype("auto", facts.device, facts.bfloat16_on_processor)
-    weights = DitWeights.of(config.model_config, False, _ITEM_BYTES[dtype]).total
+    weights = DitWeights.of(config.model_config, False, ITEM_BYTES[dtype]).total
     tokens = chunk_tokens(config, vae)
     guess = guessed(
         facts,
         facts.device,
         dtype,
         fp8=False,
-        weight_bytes=weights + vae_weight_bytes(vae, _ITEM_BYTES[dtype]),
+        weight_bytes=weights + vae_weight_bytes(vae, ITEM_BYTES[dtype]),
         text_bytes=0,
     )
     speeds = Speeds.load(cache_dir or default_cache_dir())
@@ -92,7 +91,7 @@ def estimate_quantization(
     flops = _calibration_flops(config, attention_weight(facts.device, False), tokens)
     captions = len(resource_path(entry.captions or "").read_text(encoding="utf-8").splitlines())
     calibrating = captions * flops / speed.dit_flops_per_s
-    made = DitWeights.of(config.model_config, True, _ITEM_BYTES["bfloat16"]).total
+    made = DitWeights.of(config.model_config, True, ITEM_BYTES["bfloat16"]).total
     reading = weights / _READ_BYTES_PER_S
     compensated = config.model_config.hidden_size <= WIDEST_COMPENSATED
     on_processor = facts.cores * _ROUNDED_PER_S[compensated]

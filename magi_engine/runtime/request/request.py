@@ -10,6 +10,7 @@ import dataclasses
 import itertools
 import json
 import re
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -29,6 +30,7 @@ FORMAT = "magi-request"
 FORMAT_VERSION = 1
 DEFAULT_SPECIAL_TOKENS = ("HQ_TOKEN", "DURATION_TOKEN")
 _LONGEST_NAME = 48
+_DRAWN_SEEDS = 2**31
 
 
 class Mode(Enum):
@@ -96,6 +98,11 @@ class SamplingOverrides:
     clean_chunk_kvrange: int | None = None
     fps: int | None = None
     """Frames per second of the result; a reference clip is brought to it."""
+
+
+def drawn_seed() -> int:
+    """A seed by chance, short enough to be read out: below 2^31."""
+    return secrets.randbelow(_DRAWN_SEEDS)
 
 
 @dataclass(frozen=True)

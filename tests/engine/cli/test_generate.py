@@ -13,6 +13,7 @@ import pytest
 
 from magi_engine.cli.main import build_parser
 from magi_engine.cli.request_options import add_request_options, build_request
+from magi_engine.media.writer import WriteOptions
 from magi_engine.runtime.request.metadata import read_request
 from magi_engine.runtime.request.request import Mode, PromptChange
 from tests.engine.cli.outcomes import Generate
@@ -78,7 +79,7 @@ def test_options_reach_the_request(generate: Generate, tmp_path: Path, image: Pa
         generate(
             *("--image", "image.png", "--fit", "pad", "--crop", "1,2,30,20", "--size", "32x48"),
             *("--steps", "8", "--window", "1", "--kv-range", "2,1"),
-            *("--special-tokens", "hq,STATIC_FIRST_FRAMES_TOKEN", "--crf", "30"),
+            *("--special-tokens", "hq,STATIC_FIRST_FRAMES_TOKEN", "--crf", "55"),
             *("--clean-kv-range", "-1"),
             *("--prompt", "x", "--prompt-at", "2", "y", "--seconds", "1.2", "-o", "a.webm"),
         )
@@ -94,7 +95,7 @@ def test_options_reach_the_request(generate: Generate, tmp_path: Path, image: Pa
     assert request.fit.value == "pad"
     assert request.crop is not None
     assert request.crop.width == 30
-    assert request.writing.crf == 30
+    assert request.writing == WriteOptions(vp9_crf=55), "what MP4 cannot have, WebM can"
 
 
 def test_guidance_reaches_the_request_of_a_base_model() -> None:

@@ -55,7 +55,6 @@ def make_batch(clips: int = 2, seed: int = 0, event_chunk: int = 3) -> Batch:
     clean = torch.randn(shape, generator=dice)
     return Batch(
         clean=clean,
-        history=clean,
         noise=torch.randn(shape, generator=dice),
         pasted=torch.zeros(clips, CHUNKS, WIDTH, dtype=torch.bool),
         captions=torch.randn(clips, 2, 7, CHANNELS, generator=dice),
@@ -145,7 +144,7 @@ def trained_velocity(
     for chunk, latents in step.finished.items():
         clean[:, chunk] = latents
     sequence = Sequence(
-        model, dataclasses.replace(batch, clean=clean, history=clean), layout, True, special_tokens
+        model, dataclasses.replace(batch, clean=clean), layout, True, special_tokens
     )
     positions = sequence.noisy_positions.tolist()
     noisy = torch.randn(len(clean), len(positions), 16, WIDTH, SIDE, SIDE)
@@ -287,18 +286,6 @@ def test_without_a_caption_all_chunks_read_the_null_caption(
     torch.testing.assert_close(rows, model.null_caption().expand_as(rows))
 
 
-def test_what_is_seen_is_the_history_and_what_is_learned_are_the_clips(
-    model: VideoDiT, special_tokens: SpecialTokens
-) -> None:
-    batch = make_batch(clips=2)
-    batch = dataclasses.replace(batch, history=torch.full_like(batch.clean, 3.0))
-    torch.manual_seed(0)
-    sequence = Sequence(model, batch, streaming(CHUNKS, 3), False, special_tokens)
-    assert abs(float(sequence._clean.mean()) - 3.0) < 0.2
-    times = torch.ones(2, CHUNKS)
-    assert torch.equal(sequence.noisy_latents(times), batch.clean)
-
-
 def test_half_of_the_clean_chunks_get_a_little_noise(
     model: VideoDiT, special_tokens: SpecialTokens
 ) -> None:
@@ -348,7 +335,6 @@ def test_a_batch_is_drawn_from_the_clips() -> None:
     numbers = torch.arange(4).view(4, 1, 1, 1, 1, 1)
     clips = Clips(
         latents=numbers.expand(4, 2, 16, WIDTH, SIDE, SIDE).half(),
-        history=-numbers.expand(4, 2, 16, WIDTH, SIDE, SIDE).half(),
         held=torch.tensor([True, False, True, False]),
         event_chunk=torch.tensor([1, 2, 1, 2]),
         # Two wordings, the second one token longer.
@@ -361,7 +347,6 @@ def test_a_batch_is_drawn_from_the_clips() -> None:
     batch = draw_batch(clips, t5, 40)
     rows = batch.clean[:, 0, 0, 0, 0, 0].long()
     assert set(rows.tolist()) == set(range(4))
-    assert torch.equal(batch.history, -batch.clean)
     assert torch.equal(batch.event_chunk, clips.event_chunk[rows])
     assert torch.equal(batch.objects[:, 0, 0], rows)
     assert {tuple(pair) for pair in batch.lengths.tolist()} == {(2, 2), (3, 3)}

@@ -41,7 +41,6 @@ from magi_engine.training.data import CHUNKS, Clips, cached_script, encode_clips
 from magi_engine.training.filming import Camera
 from magi_engine.training.layouts import Layout, pipeline, streaming
 from magi_engine.training.lessons import BEGINNING, Kind, Lesson, Teacher
-from magi_engine.training.redrawing import with_own_history
 from magi_engine.training.sequences import draw_batch, load_tokens
 from magi_engine.training.tokenizer import make_tiny_t5, tiny_t5_config
 from magi_engine.training.trials import Task
@@ -124,18 +123,7 @@ def test_the_decoder_answers_most_where_pieces_meet() -> None:
     weights = train_decoder.change_weights(2 * train_vae.PIECE, CPU)[:, 0, 0]
     assert abs(float(weights.mean()) - 1) < 1e-6
     usual, border, piece = weights[0], weights[3], weights[train_vae.PIECE - 1]
-    torch.testing.assert_close(torch.stack([border, piece]) / usual, torch.tensor([3.0, 8.0]))
-
-
-def test_a_share_of_the_clips_shows_what_the_transformer_draws(clips: Clips, t5_dir: Path) -> None:
-    torch.manual_seed(2)
-    dit = VideoDiT(MODEL)
-    train_transformer.initialise(dit)
-    t5 = make_tiny_t5(tiny_t5_config(Tokenizer.load(t5_dir / "spiece.model").vocab_size))
-    own = with_own_history(dit, t5, load_tokens(t5_dir.parent, CPU), clips, share=0.5)
-    assert torch.equal(own.latents, clips.latents)
-    differs = (own.history != clips.latents).flatten(1).any(1)
-    assert differs.tolist() == [True] * 3 + [False] * 3
+    torch.testing.assert_close(torch.stack([border, piece]) / usual, torch.tensor([4.0, 12.0]))
 
 
 def test_weights_and_place_are_in_the_latents_and_not_in_the_pictures(vae: ViTVAE) -> None:
@@ -376,6 +364,16 @@ def test_clips_start_from_their_image_where_they_are_held(vae: ViTVAE) -> None:
     torch.testing.assert_close(latents[held, :, :1], image[held])
     assert not torch.allclose(latents[~held, :, :1], image[~held])
     torch.testing.assert_close(latents[~held], encode_clips(vae, free)[~held])
+
+
+def test_a_script_is_written_in_parts_that_differ(
+    t5_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data, "_SCENES_AT_ONCE", 5)
+    monkeypatch.setattr(data, "_MOST_WRITERS", 1)
+    script = cached_script(tmp_path, t5_dir, count=12, seed=5)
+    assert len(script.scenes) == len(script.tokens) == 12
+    assert len(script.scenes.start.unique(dim=0)) == 12
 
 
 def test_a_script_is_written_once(t5_dir: Path, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from magi_engine.runtime.request.request import (
     Mode,
     PromptChange,
     SamplingOverrides,
+    drawn_seed,
 )
 
 _PLAIN = GenerationRequest(Mode.T2V, "pocket", 128, 128, 96)
@@ -155,3 +156,9 @@ def test_parts_of_a_file_are_a_clip_in_front_and_the_chunks() -> None:
     assert noted.parts_of(30) == [range(24), range(24, 30)]
     assert (noted.parts_in_front, noted.frames_before(0), noted.frames_before(2)) == (2, 0, 40)
     assert noted.as_wished() == usual
+
+
+def test_a_drawn_seed_is_short_enough_to_be_read_out() -> None:
+    seeds = {drawn_seed() for _ in range(200)}
+    assert len(seeds) > 190
+    assert all(0 <= seed < 2**31 for seed in seeds)
