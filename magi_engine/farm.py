@@ -385,6 +385,9 @@ class _Asked:
     def plan(self, request: GenerationRequest) -> JobPlan:
         return self._ask("plan", request)
 
+    def check(self, request: GenerationRequest) -> None:
+        self._ask("check", request)
+
     def _ask(self, name: str, *arguments: Any) -> Any:
         for _ in range(_ASK_TRIES):
             with contextlib.suppress(*_FAILURES):

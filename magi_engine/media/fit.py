@@ -57,7 +57,7 @@ def fit_picture(
         )
     shown_width, shown_height = displayed_size or picture.size
     box = crop or CropBox(0, 0, shown_width, shown_height)
-    _check_box(box, shown_width, shown_height)
+    check_box(box, shown_width, shown_height)
     target = (width, height)
     if fit is FitPolicy.CROP:
         box = _largest_inside(box, width / height)
@@ -93,7 +93,8 @@ def over_white(image: Image.Image) -> Image.Image:
     return Image.composite(image, Image.new("RGBA", image.size, "white"), image).convert("RGB")
 
 
-def _check_box(box: CropBox, width: float, height: float) -> None:
+def check_box(box: CropBox, width: float, height: float) -> None:
+    """Raises: InvalidRequestError: the box leaves a picture that is displayed so large."""
     inside = (
         box.left >= 0
         and box.top >= 0

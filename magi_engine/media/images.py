@@ -27,7 +27,7 @@ from magi_engine.media._files import (
     video_stream,
 )
 from magi_engine.media.colour import ADOBE_RGB, ColourSpace, frame_to_rgb, to_bt709
-from magi_engine.media.fit import CropBox, FitPolicy, UInt8Array, fit_picture
+from magi_engine.media.fit import CropBox, FitPolicy, UInt8Array, check_box, fit_picture
 
 MIN_SIDE = 16
 """Smaller pictures hold nothing a video could start from."""
@@ -61,11 +61,20 @@ def read_image(
         InvalidRequestError: the crop box leaves the image.
     """
     path = Path(path)
-    with open_image(path) as image:
-        check_image_size(path, *image.size)
+    with _opened(path, crop) as image:
         displayed = displayed_size(image)
         picture = _to_srgb(_decoded(image, path))
     return fit_picture(picture, width, height, fit, crop, displayed)
+
+
+def check_image(path: str | Path, crop: CropBox | None = None) -> None:
+    """Refuse what :func:`read_image` refuses, without decoding what is well known.
+
+    Raises:
+        MediaReadError, InvalidRequestError: as :func:`read_image`.
+    """
+    with _opened(Path(path), crop):
+        pass
 
 
 @contextlib.contextmanager
@@ -138,6 +147,15 @@ def path_is_jpeg(path: Path) -> bool:
     """Whether the file starts like a JPEG, whatever its name says."""
     with path.open("rb") as file:
         return file.read(3) == b"\xff\xd8\xff"
+
+
+@contextlib.contextmanager
+def _opened(path: Path, crop: CropBox | None) -> Iterator[Image.Image]:
+    with open_image(path) as image:
+        check_image_size(path, *image.size)
+        if crop is not None:
+            check_box(crop, *displayed_size(image))
+        yield image
 
 
 def _is_heif(path: Path) -> bool:

@@ -17,6 +17,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from magi_engine.errors import InvalidRequestError, MagiError, RemoteError
 from magi_engine.json_text import parse_json
+from magi_engine.media.info import is_still
 from magi_engine.text_file import read_text
 
 _TIMEOUT_S = 30.0
@@ -117,15 +118,18 @@ class Connection:
         """Bring a file there unless it is there; returns how requests call it.
 
         Raises:
-            InvalidRequestError: it cannot be read. MagiError: as :meth:`get`.
+            MediaReadError: it is neither an image nor a video. InvalidRequestError: it cannot be
+                read. MagiError: as :meth:`get`.
         """
         try:
             status = file.stat()
             digest = _digest(file, status.st_mtime_ns, status.st_size)
             if not self._exists(f"/v1/files/{digest}"):
+                is_still(file)
                 with file.open("rb") as opened:
                     self._ask("PUT", f"/v1/files/{digest}", content=opened)
         except OSError as error:
+            is_still(file)  # says it as an engine here
             raise InvalidRequestError(
                 "{path} cannot be read.", "Check the name.", path=file
             ) from error

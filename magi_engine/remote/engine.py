@@ -16,8 +16,8 @@ from magi_engine.atomic import write_text
 from magi_engine.errors import InvalidRequestError, MagiError, RemoteError
 from magi_engine.json_text import WrongField, read_cache, read_fields
 from magi_engine.media.targets import check_target
-from magi_engine.remote.connection import Connection, another_version
-from magi_engine.remote.job import RemoteJob
+from magi_engine.remote.connection import Connection, Unreachable, another_version
+from magi_engine.remote.job import RemoteJob, named_as_here
 from magi_engine.runtime.job.events import Event, Failed, refused
 from magi_engine.runtime.machine.facts import Finding, MachineFacts
 from magi_engine.runtime.planning.plan import JobPlan
@@ -102,7 +102,12 @@ class RemoteEngine:
 
     def plan(self, request: GenerationRequest) -> JobPlan:
         """How a request would be made there. Raises: MagiError."""
-        plan = _read(JobPlan, self.connection.post("/v1/plan", self._sent(request)))
+        try:
+            plan = _read(JobPlan, self.connection.post("/v1/plan", self._sent(request)))
+        except MagiError as error:
+            if request.reference is None:
+                raise
+            raise named_as_here(error, request) from error
         return dataclasses.replace(plan, request=request)
 
     def prospects(self) -> dict[str, Prospect]:
@@ -151,7 +156,7 @@ class RemoteEngine:
             if job.settled:
                 record.unlink(missing_ok=True)
         except Exception as error:
-            yield Failed(named_error(error), path=None, frames=0)
+            yield Failed(named_as_here(named_error(error), request), path=None, frames=0)
         finally:
             self._running.release()
 
@@ -167,13 +172,34 @@ class RemoteEngine:
                 the other side says.
         """
         key = self._known(record, request)
+        if key is not None and (job_id := self._found(key)) is not None:
+            return job_id
         if key is None:
             check_target(Path(request.output or ""), request.writing.overwrite)
             key = secrets.token_hex(16)
             wanted = {"request": request.as_wished().to_json(), "key": key}
             write_text(record, json.dumps(wanted))
         query = "?preview=true" if preview else ""
-        body = self._sent(request)
+        try:
+            job_id = self._asked(key, self._sent(request), query)
+        except Unreachable:  # it is not known what came there
+            raise
+        except MagiError:
+            record.unlink(missing_ok=True)
+            raise
+        return job_id
+
+    def _found(self, key: str) -> str | None:
+        """The id of the job there that was asked for with a key, whatever has become of its files
+        here; None: there is none."""
+        try:
+            return self._asked(key, "")
+        except RemoteError:
+            raise
+        except MagiError:  # nothing cannot be made
+            return None
+
+    def _asked(self, key: str, body: str, query: str = "") -> str:
         answer = self.connection.post(f"/v1/jobs{query}", body, **{"Idempotency-Key": key})
         self._first_tries = None
         return str(answer["id"])

@@ -9,6 +9,7 @@ import itertools
 import json
 import logging
 import os
+import re
 import secrets
 import shutil
 import threading
@@ -57,6 +58,7 @@ _WAITS_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 _SHORT_CUT = 1
 """Tries in vain after the first that nobody is told of."""
 
+_HASH = re.compile(r"[0-9a-f]{64}")
 _ENDS = (Finished.kind, Cancelled.kind, Failed.kind)
 
 
@@ -136,6 +138,8 @@ class RemoteJob:
                 frames += len(event.frames) if isinstance(event, ChunkReady) else 0
                 if isinstance(event, Cancelled | Failed):  # there may be nothing left of it there
                     event = dataclasses.replace(event, frames=max(event.frames, frames))
+                if isinstance(event, Failed):
+                    event = dataclasses.replace(event, error=named_as_here(event.error, request))
                 yield event
         except _GaveUp:
             if not self.left:
@@ -386,6 +390,19 @@ class RemoteJob:
                 os.fsync(file.fileno())
         except OSError as error:
             raise output_error(error, target) from error
+
+
+def named_as_here(error: MagiError, request: GenerationRequest) -> MagiError:
+    """An error there whose words name the reference: there it is called by its hash."""
+    if request.reference is None:
+        return error
+    name = Path(request.reference).name
+
+    def named(message: Message) -> Message:
+        hashes = [n for n, value in message.values.items() if _HASH.fullmatch(str(value))]
+        return message.filled(**dict.fromkeys(hashes, name))
+
+    return type(error)(named(error.message), named(error.hint))
 
 
 def _event(

@@ -16,10 +16,12 @@ from magi_engine.runtime.machine.facts import Finding, MachineFacts, look_around
 from magi_engine.runtime.models.loaded import ModelCache
 from magi_engine.runtime.models.ranks import Ranks
 from magi_engine.runtime.planning.plan import JobPlan, plan
+from magi_engine.runtime.planning.possible import model_of
 from magi_engine.runtime.planning.prospects import Prospect, prospects
 from magi_engine.runtime.process.control import Command, ControlBox, JobCancelled
 from magi_engine.runtime.process.errors import told_error
 from magi_engine.runtime.request.batch import FirstChunks
+from magi_engine.runtime.request.references import check_reference
 from magi_engine.runtime.request.request import GenerationRequest
 from magi_engine.runtime.speed.report import Measuring, SpeedReport
 from magi_engine.takes.store import TakeStore
@@ -95,6 +97,16 @@ class Engine:
             facts = self._look_around(str(device))
         folders = self._models.models_dir, self._cache_dir, self._takes.folder
         return plan(request, facts, *folders)
+
+    def check(self, request: GenerationRequest) -> None:
+        """Refuse what :meth:`generate` refuses before it loads anything; as :meth:`plan`.
+
+        Raises:
+            MagiError: what its last event would say.
+        """
+        request = request.as_wished()
+        model_of(self.plan(request), self._models.models_dir)
+        check_reference(request)
 
     def prospects(self) -> dict[str, Prospect]:
         """How each known model would run here, by its name; as :meth:`plan`."""

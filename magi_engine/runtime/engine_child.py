@@ -23,7 +23,7 @@ _NICENESS = 5
 _ORPHAN_GRACE_S = 20.0
 """How long a process without a parent may take to finish its step and its file. What it has not
 finished then is in the unfinished file beside it."""
-_AT_ONCE = ("machine", "plan", "prospects")
+_AT_ONCE = ("machine", "plan", "check", "prospects")
 """Methods that are answered beside a job; the others wait for its end."""
 
 

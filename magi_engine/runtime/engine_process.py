@@ -135,6 +135,15 @@ class EngineProcess(Worker):
         """
         return self.call("plan", request)
 
+    def check(self, request: GenerationRequest) -> None:
+        """Refuse what :meth:`generate` refuses before it loads anything; as quick.
+
+        Raises:
+            MagiError: what its last event would say.
+            EngineDiedError: the process has died.
+        """
+        self.call("check", request)
+
     def prospects(self) -> dict[str, Prospect]:
         """How each known model would run on this machine, by its name; as quick.
 

@@ -17,11 +17,13 @@ import os
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Annotated, Any, BinaryIO, Protocol
 
 from anyio import to_thread
-from fastapi import FastAPI, Request, WebSocket, WebSocketDisconnect
+from fastapi import FastAPI, Header, Request, WebSocket, WebSocketDisconnect
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, Response
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
@@ -31,6 +33,7 @@ from magi_engine.config.registry import Registry
 from magi_engine.errors import (
     DISK_FULL,
     DiskFullError,
+    EngineDiedError,
     InvalidRequestError,
     MagiError,
     RemoteError,
@@ -71,6 +74,40 @@ _LOOK_S = 0.1
 _COMMANDS_PER_S = 50
 
 
+_NOTHING = RemoteError("There is nothing of that name.")
+_ERROR: dict[str, Any] = {
+    "description": "An error: a sentence and one thing to do.",
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "required": ["error", "message", "hint", "exact"],
+                "properties": {
+                    "error": {"type": "string", "description": "its kind"},
+                    "message": {"type": "string"},
+                    "hint": {"type": "string", "description": "one thing to do; may be empty"},
+                    "exact": {"type": "object", "description": "the same as keys and values"},
+                },
+            }
+        }
+    },
+}
+_THERE = {"description": "It was asked for with this key before."}
+_REQUEST = {
+    "requestBody": {
+        "description": "The request: the JSON that every video carries.",
+        "required": True,
+        "content": {"application/json": {"schema": {"type": "object"}}},
+    }
+}
+_MEDIA = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/octet-stream": {"schema": {"type": "string"}}},
+    }
+}
+
+
 class Asked(Protocol):
     """An engine, as far as it answers questions."""
 
@@ -83,6 +120,8 @@ class Asked(Protocol):
     def prospects(self) -> dict[str, Prospect]: ...
 
     def plan(self, request: GenerationRequest) -> JobPlan: ...
+
+    def check(self, request: GenerationRequest) -> None: ...
 
 
 def application(
@@ -101,11 +140,27 @@ def application(
         openapi_url="/v1/openapi.json",
         docs_url="/v1/docs",
         redoc_url=None,
+        responses={"default": _ERROR},
     )
 
     @app.exception_handler(MagiError)
     async def _said(_request: Request, error: MagiError) -> AsciiResponse:
         return error_response(404 if isinstance(error, RemoteError) else 400, error)
+
+    @app.exception_handler(RequestValidationError)
+    async def _misread(_request: Request, error: RequestValidationError) -> AsciiResponse:
+        wrong = InvalidRequestError(
+            "{name} cannot be what the address says.",
+            "Send one as the page of the API says.",
+            name=error.errors()[0]["loc"][-1],
+        )
+        return error_response(400, wrong)
+
+    @app.exception_handler(HTTPException)
+    async def _unknown(_request: Request, error: HTTPException) -> AsciiResponse:
+        response = error_response(error.status_code, _NOTHING)
+        response.headers.update(error.headers or {})
+        return response
 
     @app.exception_handler(OSError)
     async def _unable(_request: Request, error: OSError) -> AsciiResponse:
@@ -139,7 +194,7 @@ def application(
         """What of the known models is here."""
         return AsciiResponse(await to_thread.run_sync(_installed, engine.models_dir))
 
-    @app.post("/v1/installed/{name}/licence")
+    @app.post("/v1/installed/{name}/licence", status_code=204)
     async def accept(name: str) -> Response:
         """Accept what a model is published under."""
         entry = Registry.load().find(name)
@@ -153,14 +208,14 @@ def application(
         await socket.accept()
         await perform(socket, installer)
 
-    @app.post("/v1/plan")
+    @app.post("/v1/plan", openapi_extra=_REQUEST)
     async def plan(request: Request) -> AsciiResponse:
-        """What a request would take here. The body is the request."""
+        """What a request would take here, also with a model that is still to be got."""
         text = (await _body(request)).decode(errors="replace")
         wanted = book.accepted(_owner(request), text)
         return AsciiResponse(to_fields(await to_thread.run_sync(engine.plan, wanted)))
 
-    @app.put("/v1/files/{digest}")
+    @app.put("/v1/files/{digest}", status_code=204, openapi_extra=_MEDIA)
     async def upload(request: Request, digest: str) -> Response:
         """Bring a picture or a video, to be named ``sha256:DIGEST`` in requests."""
         said = request.headers.get("content-length", "0")
@@ -169,23 +224,28 @@ def application(
         await uploads.take(_owner(request), digest, _chunks(request))
         return Response(status_code=204)
 
-    @app.get("/v1/files/{digest}")
+    @app.get("/v1/files/{digest}", status_code=204)
     async def is_here(request: Request, digest: str) -> Response:
         """Whether a file was brought; 204 or 404."""
-        return Response(status_code=204 if uploads.has(_owner(request), digest) else 404)
+        return Response(status_code=204) if uploads.has(_owner(request), digest) else _nothing()
 
     @app.get("/v1/jobs")
     async def jobs(request: Request) -> AsciiResponse:
         """Your videos, the newest first."""
         return AsciiResponse([_about(job) for job in book.of(_owner(request))])
 
-    @app.post("/v1/jobs")
-    async def begin(request: Request, preview: bool = False) -> AsciiResponse:
-        """Line up a video. The body is the request; an ``Idempotency-Key`` of hexadecimal digits
-        makes asking again harmless."""
+    @app.post("/v1/jobs", status_code=201, responses={200: _THERE}, openapi_extra=_REQUEST)
+    async def begin(
+        request: Request,
+        preview: bool = False,
+        idempotency_key: Annotated[str | None, Header()] = None,
+    ) -> AsciiResponse:
+        """Line up a video. What cannot be made here is refused, with 400, and leaves nothing
+        behind; an ``Idempotency-Key`` of 8 to 64 hexadecimal digits makes asking again harmless."""
         text = (await _body(request)).decode(errors="replace")
-        key = request.headers.get("idempotency-key") or hashlib.sha256(os.urandom(16)).hexdigest()
-        job, new = await to_thread.run_sync(book.add, _owner(request), text, key, preview)
+        key = idempotency_key or hashlib.sha256(os.urandom(16)).hexdigest()
+        asked = _owner(request), text, key, preview
+        job, new = await to_thread.run_sync(_lined_up, engine, book, *asked)
         return AsciiResponse(_about(job), 201 if new else 200)
 
     @app.get("/v1/jobs/{job_id}")
@@ -195,7 +255,7 @@ def application(
         files = [{"name": p.name, "bytes": p.stat().st_size} for p in job.files()]
         return AsciiResponse({**_about(job), "files": files, "last": job.last})
 
-    @app.delete("/v1/jobs/{job_id}")
+    @app.delete("/v1/jobs/{job_id}", status_code=204)
     async def remove(request: Request, job_id: str) -> Response:
         """End a video, and delete what there is of it."""
         await to_thread.run_sync(book.remove, _job(book, request, job_id))
@@ -408,6 +468,16 @@ def _job(book: JobBook, request: Request, job_id: str) -> Job:
     return job
 
 
+def _lined_up(
+    engine: Asked, book: JobBook, owner: str, text: str, key: str, preview: bool
+) -> tuple[Job, bool]:
+    """As ``book.add``, if the engine can make it. Raises: MagiError: why it cannot."""
+    if book.with_key(owner, key) is None:  # else it is under way, whatever it needs
+        with contextlib.suppress(EngineDiedError):  # which a job may outlive
+            engine.check(book.accepted(owner, text))
+    return book.add(owner, text, key, preview)
+
+
 def _about(job: Job) -> dict[str, Any]:
     request = parse_json(job.about.request)
     return {"id": job.id, "state": job.state, "created": job.about.created_s, "request": request}
@@ -430,4 +500,4 @@ def _is_own(book: JobBook, request: Request, take: Take) -> bool:
 
 
 def _nothing() -> AsciiResponse:
-    return error_response(404, RemoteError("There is nothing of that name."))
+    return error_response(404, _NOTHING)

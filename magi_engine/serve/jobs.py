@@ -90,6 +90,10 @@ class JobBook:
             job = self._jobs.get(job_id)
         return job if job is not None and job.about.owner == owner else None
 
+    def with_key(self, owner: str, key: str) -> Job | None:
+        """An owner's job that was asked for with a key; None: there is none."""
+        return next((job for job in self.of(owner) if job.about.key == key), None)
+
     def waiting(self) -> int:
         """How many jobs of all owners have not ended."""
         with self._changed:
@@ -154,9 +158,8 @@ class JobBook:
             raise InvalidRequestError("That is no key of a request.", "Use 8 to 64 digits, 0 to f.")
         with self._changed:
             own = [job for job in self._jobs.values() if job.about.owner == owner]
-            for job in own:
-                if job.about.key == key:
-                    return job, False
+            if (job := self.with_key(owner, key)) is not None:
+                return job, False
             if sum(job.last is None for job in own) >= MOST_WAITING:
                 raise InvalidRequestError(
                     "{most} videos are waiting already.",

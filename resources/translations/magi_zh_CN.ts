@@ -4403,6 +4403,10 @@
         <translation>无法重命名 {name}。</translation>
     </message>
     <message>
+        <source>{name} cannot be what the address says.</source>
+        <translation>{name} 不能是地址中所写的值。</translation>
+    </message>
+    <message>
         <source>{name} cannot be written in {folder}.</source>
         <translation>无法在 {folder} 中写入 {name}。</translation>
     </message>

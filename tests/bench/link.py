@@ -64,6 +64,9 @@ class _PacedEngine:
     def control(self, command: object) -> None:
         pass
 
+    def check(self, request: GenerationRequest) -> None:
+        pass
+
     def generate(self, request: GenerationRequest, preview: bool = False) -> Iterator[Event]:
         ends = json.loads((self._recording / "ends.json").read_text())
         grown = (self._recording / "grown.mp4").read_bytes()

@@ -12,7 +12,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from magi_engine.errors import OutOfMemoryError
 from magi_engine.messages import Message
 from magi_engine.runtime.job.captions import Captions
 from magi_engine.runtime.job.control import Events, JobControl
@@ -39,12 +38,13 @@ from magi_engine.runtime.models.memory import PlannedMemory
 from magi_engine.runtime.models.preview import Previewer
 from magi_engine.runtime.models.ranks import Ranks, Team
 from magi_engine.runtime.planning.plan import JobPlan
+from magi_engine.runtime.planning.possible import model_of
 from magi_engine.runtime.process.control import ControlBox, JobCancelled
 from magi_engine.runtime.process.errors import told_error
 from magi_engine.runtime.request.batch import FirstChunks
 from magi_engine.runtime.request.references import Reference, read_reference
 from magi_engine.takes.store import TakeStore
-from magi_engine.weights.layout import FoundModel, find_model
+from magi_engine.weights.layout import FoundModel
 from magi_engine.weights.read_ahead import read_ahead
 
 _LOOK_AGAIN_S = 0.02
@@ -128,9 +128,7 @@ class Job:
         # 1. Everything that can be refused without loading anything.
         yield from self._control.checkpoint()
         yield Planned(plan)
-        if plan.impossible:
-            raise OutOfMemoryError(plan.problem, plan.way_out)
-        found = find_model(request.config_path or request.model, self._models.models_dir)
+        found = model_of(plan, self._models.models_dir)
         for sentence in plan.notices:
             yield Notice(sentence)
         reference = None

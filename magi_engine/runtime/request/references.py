@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from magi_engine.late import np
 from magi_engine.media.clips import ClipPlan, plan_clip, read_plan
-from magi_engine.media.images import read_image
+from magi_engine.media.fit import check_box
+from magi_engine.media.frames import decode_frames
+from magi_engine.media.images import check_image, read_image
 from magi_engine.runtime.request.request import GenerationRequest, Mode
 
 
@@ -38,3 +41,19 @@ def read_reference(request: GenerationRequest, fps: float) -> Reference | None:
         return Reference(image[None])
     clip = plan_clip(request.reference, fps, request.clip)
     return Reference(read_plan(clip, *size, request.fit, request.crop), clip)
+
+
+def check_reference(request: GenerationRequest) -> None:
+    """Refuse, without reading all of it, what :func:`read_reference` refuses.
+
+    Raises:
+        MediaReadError, InvalidRequestError: as :func:`read_reference`; what is wrong with the
+            times of a clip's frames is a matter of the plan.
+    """
+    if request.reference is None or request.start is not None:
+        return
+    if request.mode is Mode.I2V:
+        check_image(request.reference, request.crop)
+    elif request.crop is not None:
+        first = next(decode_frames(Path(request.reference)))
+        check_box(request.crop, *first.displayed_size)
