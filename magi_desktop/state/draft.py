@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 SUFFIXES = {"mp4": ".mp4", "webm": ".webm", "gif": ".gif", "webp": ".webp", "png": ""}
 """Of the formats that a video is written in."""
 DEFAULT_SECONDS = 4.0
+_USUAL_FPS = 24.0
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,18 @@ class GenerationSettings:
 def configuration(name: str | None, config_path: str | None) -> tuple[str, MagiConfig]:
     """Name and configuration of a model; read once."""
     return model_config(name, config_path)
+
+
+def fps_of(request: GenerationRequest | None) -> float:
+    """The rate at which a video is played whose file has none, as a folder of PNG frames."""
+    if request is None:
+        return _USUAL_FPS
+    if request.sampling.fps:
+        return request.sampling.fps
+    try:
+        return configuration(request.model, request.config_path)[1].runtime_config.fps
+    except MagiError:  # a model that is not known here
+        return _USUAL_FPS
 
 
 class Draft(QObject):
@@ -551,7 +564,6 @@ def _format_of(output: str | None) -> str:
 def _settings_of(request: GenerationRequest) -> GenerationSettings:
     own = GenerationSettings.of_model(request.model, request.config_path)
     sampling = request.sampling
-    fps = sampling.fps or configuration(own.model, request.config_path)[1].runtime_config.fps
     scales = (sampling.text_scales, sampling.prev_chunk_scales)
     text_scale, prev_chunk_scale = (s[0] if s and len(s) == 1 else None for s in scales)
     file_format = _format_of(request.output)
@@ -560,7 +572,7 @@ def _settings_of(request: GenerationRequest) -> GenerationSettings:
         own,
         width=request.width,
         height=request.height,
-        seconds=None if request.num_frames is None else request.num_frames / fps,
+        seconds=None if request.num_frames is None else request.num_frames / fps_of(request),
         seed=request.seed,
         text_scale=text_scale,
         prev_chunk_scale=prev_chunk_scale,
