@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from magi_desktop.state.draft import fps_of
+from magi_desktop.state.generation_settings import fps_of
 from magi_engine.errors import MagiError, MediaReadError
 from magi_engine.late import Image, np, reformatter
 from magi_engine.media.clips import as_rate

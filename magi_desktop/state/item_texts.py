@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication, QDate, QLocale, QTime
 
-from magi_desktop.state.draft import fps_of
+from magi_desktop.state.generation_settings import fps_of
 from magi_engine.runtime.request.request import GenerationRequest, Mode
 
 translate = QCoreApplication.translate

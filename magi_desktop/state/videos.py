@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from magi_desktop.state.draft import fps_of
+from magi_desktop.state.generation_settings import fps_of
 from magi_engine.errors import MagiError, MediaReadError, OutputError
 from magi_engine.media.info import probe
 from magi_engine.media.metadata import read_metadata
