@@ -18,15 +18,11 @@ from magi_desktop.widgets.notice_bar import NoticeBar, Tone
 from magi_desktop.window_dialogs import WindowDialogs
 from magi_desktop.workshop import Workshop
 from magi_engine.errors import MagiError, ModelNotFoundError
-from magi_engine.runtime.request.request import GenerationRequest, Mode
+from magi_engine.runtime.request.request import AUDITIONED, GenerationRequest, Mode
 
 _MOMENT_S = 10.0
 """What a running video has taken at most to be stopped without a question."""
 _SEED_NOTICE_MS = 24_000
-
-
-_AUDITIONED = 9
-"""First seconds that an audition makes."""
 
 
 class Making(QObject):
@@ -85,7 +81,7 @@ class Making(QObject):
     @Slot()
     def audition(self) -> None:
         """Make first seconds of the draft's video, each with a seed of its own, and show them."""
-        self.generate(_AUDITIONED, only_chunks=1)
+        self.generate(AUDITIONED, only_chunks=1)
 
     def _generate(self, copies: int, only_chunks: int | None) -> None:
         draft, queue = self._shop.draft, self._shop.queue

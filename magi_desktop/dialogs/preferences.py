@@ -30,12 +30,11 @@ from magi_desktop.widgets.segmented import Segment, Segmented
 from magi_engine.config.places import default_takes_dir
 from magi_engine.errors import MagiError, OutputError
 from magi_engine.runtime.machine.devices import ATTENTIONS
-from magi_engine.takes.store import TakeStore
+from magi_engine.takes.store import MOST_LIMIT_GB, TakeStore
 
 _MEMORY_MB = (128, 16384)
 _MEMORY_STEP_MB = 128
 _SEVERAL_CARDS = (2, 4, 8)
-_TAKES_GB = (0, 10_000)
 
 
 def check_folder(folder: Path) -> None:
@@ -208,7 +207,7 @@ class PreferencesDialog(Sheet):
         self._make_attention()
         self._make_cards(cards)
         self._memory_line = self._line(self.memory)
-        self.takes_limit = self._number(_TAKES_GB, self.tr(" GB"))
+        self.takes_limit = self._number((0, MOST_LIMIT_GB), self.tr(" GB"))
         self.takes_limit.setValue(round(self._takes.limit_bytes / 1e9))
         name_control(
             self.takes_limit,
@@ -342,9 +341,11 @@ class PreferencesDialog(Sheet):
 
     @Slot()
     def _takes_limit_changed(self) -> None:
-        limit = self.takes_limit.value() * 1_000_000_000
+        chosen = self.takes_limit.value()
+        if chosen == round(self._takes.limit_bytes / 1e9):  # perhaps of parts of a gigabyte
+            return
         try:
-            self._takes.limit_bytes = limit
+            self._takes.limit_bytes = chosen * 1_000_000_000
         except MagiError as error:
             self.note.setText(translated(error))
             self.note.show()

@@ -7,7 +7,6 @@ from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
-    QDoubleSpinBox,
     QFormLayout,
     QPlainTextEdit,
     QWidget,
@@ -15,16 +14,22 @@ from PySide6.QtWidgets import (
 
 from magi_desktop.state.queue import reseeded
 from magi_desktop.theme import tokens as t
-from magi_desktop.widgets.controls import name_control, prepare_number, push_button, text_label
+from magi_desktop.widgets.controls import (
+    NumberBox,
+    name_control,
+    prepare_number,
+    push_button,
+    text_label,
+)
 from magi_desktop.widgets.fitting import Sheet
 from magi_desktop.widgets.layout import SHEET_MARGINS, STRETCH, hbox, vbox
 from magi_desktop.widgets.transitions import transition_box
+from magi_engine.config.official import MAX_FRAMES
 from magi_engine.runtime.request.branch import Earlier
 from magi_engine.sampling.schedule import Transition
 
 _MORE_S = 4.0
 """How much is added to a video that is gone on with, unless another length is chosen."""
-_LONGEST_S = 3600.0
 _LINES = 6
 """Of the prompt that can be seen."""
 
@@ -109,9 +114,9 @@ class RedoDialog(Sheet):
             self.text, self.tr("Prompt"), self.tr("What the model is to show from then on.")
         )
         self.transition = transition_box(self)
-        self.length = QDoubleSpinBox(self)
-        self.length.setRange(1 / about.fps, _LONGEST_S)
-        self.length.setDecimals(1)
+        self.length = NumberBox(self)
+        self.length.setDecimals(3)  # to the frame
+        self.length.setRange(1 / about.fps, MAX_FRAMES / about.fps)
         self.length.setSuffix(self.tr(" s"))
         prepare_number(self.length, 120)
         name_control(self.length, self.tr("Length"), self.tr("How much is made from there on."))

@@ -8,7 +8,8 @@ from PySide6.QtWidgets import QCheckBox, QLineEdit, QSlider, QWidget
 
 from magi_desktop.panels.field import Field
 from magi_desktop.panels.values import choose, effective, legal_steps, nearest
-from magi_desktop.state.draft import DEFAULT_SECONDS, Draft
+from magi_desktop.state.draft import Draft
+from magi_desktop.state.generation_settings import DEFAULT_SECONDS
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon
 from magi_desktop.widgets.controls import (
@@ -20,11 +21,11 @@ from magi_desktop.widgets.controls import (
     prepare_number,
 )
 from magi_desktop.widgets.layout import hbox
+from magi_engine.config.official import MAX_FRAMES
 from magi_engine.runtime.request.request import drawn_seed
 from magi_engine.sampling.schedule import MAX_WINDOW
 
 _SLIDER_SECONDS = 20
-_MAX_SECONDS = 3600.0
 
 
 def slider(parent: QWidget, least: int, most: int) -> QSlider:
@@ -40,12 +41,11 @@ class LengthRow(Field):
     """Seconds, or until the user stops."""
 
     def __init__(self, draft: Draft, parent: QWidget | None = None) -> None:
-        super().__init__(draft, ("seconds",), parent=parent)
+        super().__init__(draft, ("seconds",), also=("fps",), parent=parent)
         self._last_seconds = draft.settings.seconds or DEFAULT_SECONDS
         self.slider = slider(self, 1, _SLIDER_SECONDS)
         self.slider.valueChanged.connect(self._slid)
         self.box = NumberBox(self)
-        self.box.setRange(0.04, _MAX_SECONDS)
         self.box.setDecimals(3)
         self.box.setSuffix(self.tr(" s"))
         prepare_number(self.box, SPIN_WIDTH)
@@ -70,6 +70,7 @@ class LengthRow(Field):
         seconds = self.draft.settings.seconds
         self._last_seconds = seconds or self._last_seconds
         with QSignalBlocker(self.slider), QSignalBlocker(self.box), QSignalBlocker(self.endless):
+            self.box.setRange(0.04, MAX_FRAMES / effective(self.draft, "fps"))
             self.slider.setValue(round(self._last_seconds))
             self.box.setValue(self._last_seconds)
             self.endless.setChecked(seconds is None)

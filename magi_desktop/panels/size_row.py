@@ -21,10 +21,9 @@ from magi_desktop.theme import tokens as t
 from magi_desktop.theme.style import theme
 from magi_desktop.widgets.controls import icon_button, name_control, prepare_number
 from magi_desktop.widgets.layout import hbox, vbox
-from magi_engine.config.sizes import SIZE_MULTIPLE, nearest_legal_sizes
+from magi_engine.config.sizes import MOST_PIXELS, SIZE_MULTIPLE, nearest_legal_sizes
 
 ASPECTS = ((1, 1), (16, 9), (9, 16), (4, 3), (3, 4), (21, 9))
-_MAX_SIDE = 4096
 _SAME_SHAPE = 0.02
 """How far, as a logarithm, a size may be from a shape and still be called by its name."""
 
@@ -134,7 +133,7 @@ class SizeRow(Field):
 
     def _side_box(self) -> QSpinBox:
         box = QSpinBox(self)
-        box.setRange(SIZE_MULTIPLE, _MAX_SIDE)
+        box.setRange(SIZE_MULTIPLE, MOST_PIXELS)
         box.setSingleStep(SIZE_MULTIPLE)
         prepare_number(box)
         box.setMinimumWidth(64)

@@ -10,7 +10,7 @@ import logging
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -135,7 +135,7 @@ def open_copy(path: Path, trouble: Trouble, migrations: Sequence[Migration] = MI
     with contextlib.suppress(sqlite3.Error):
         source = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
         with contextlib.closing(source):
-            if _version(source) == len(migrations):
+            if _version(source) <= len(migrations):
                 source.backup(memory)
     try:
         _migrate(memory, migrations)
@@ -178,14 +178,22 @@ def _version(connection: sqlite3.Connection) -> int:
 
 def _migrate(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> None:
     for version in range(_version(connection), len(migrations)):
-        connection.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(connection):
             migrations[version](connection)
             connection.execute(f"PRAGMA user_version = {version + 1}")
-            connection.execute("COMMIT")
-        except BaseException:
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All of the block or, where it raises, nothing of it."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # else SQLite has taken it back itself, as on a full disk
             connection.execute("ROLLBACK")
-            raise
+        raise
 
 
 def _copy(connection: sqlite3.Connection, target: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from PySide6.QtCore import QLockFile, QObject, Signal
 
 from magi_desktop import background
-from magi_desktop.state.database import Opened, Trouble, open_copy, open_database
+from magi_desktop.state.database import Opened, Trouble, open_copy, open_database, transaction
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class Store(QObject):
 
     def write(self, work: Callable[[sqlite3.Connection], Any]) -> None:
         """Change the database in one transaction, after everything asked for earlier."""
-        self._run(lambda connection: _transaction(connection, work), None, self)
+        self._run(lambda connection: _write(connection, work), None, self)
 
     def close(self) -> None:
         """Finish what is under way, however long it takes, and close the file."""
@@ -164,12 +164,6 @@ class Store(QObject):
             )
 
 
-def _transaction(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], Any]) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+def _write(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], Any]) -> None:
+    with transaction(connection):
         work(connection)
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise

@@ -13,6 +13,7 @@ from magi_engine.cli.running import add_display_options, run_request
 from magi_engine.disk import writing
 from magi_engine.errors import InvalidRequestError
 from magi_engine.media.targets import check_target
+from magi_engine.runtime.request.request import AUDITIONED
 
 _MOST = 100
 _FOLDER = "audition"
@@ -28,7 +29,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "audition", help="make the first second with several seeds", description=_DESCRIPTION
     )
     parser.add_argument(
-        "--count", type=int, default=9, metavar="N", help=f"how many, 1 to {_MOST}; default: 9"
+        "--count",
+        type=int,
+        default=AUDITIONED,
+        metavar="N",
+        help=f"how many, 1 to {_MOST}; default: {AUDITIONED}",
     )
     add_request_options(parser, "DIR", f"folder for the videos; default: {_FOLDER}")
     add_engine_options(parser)

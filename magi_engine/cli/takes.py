@@ -12,9 +12,8 @@ from magi_engine.config.places import default_takes_dir
 from magi_engine.errors import InvalidRequestError, MagiError
 from magi_engine.messages import Message, counted
 from magi_engine.runtime.request.request import GenerationRequest
-from magi_engine.takes.store import Take, TakeStore, is_take_name
+from magi_engine.takes.store import MOST_LIMIT_GB, Take, TakeStore, is_take_name
 
-_MOST_GB = 1_000_000
 _DESCRIPTION = """\
 While a video is made, its chunks are kept with the program's data as the model made them, so that
 it can be redone from any chunk, extended without loss, or resumed. Above the limit the oldest go;
@@ -118,12 +117,12 @@ def _name(args: argparse.Namespace, store: TakeStore) -> str:
 
 
 def _limit(args: argparse.Namespace) -> int:
-    if not 0 <= args.gigabytes <= _MOST_GB:
+    if not 0 <= args.gigabytes <= MOST_LIMIT_GB:
         raise InvalidRequestError(
             "The limit cannot be {limit:g} GB.",
             "Choose from 0 to {most}.",
             limit=args.gigabytes,
-            most=_MOST_GB,
+            most=MOST_LIMIT_GB,
         )
     store = _store()
     store.limit_bytes = int(args.gigabytes * 1e9)

@@ -44,6 +44,7 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_LIMIT_BYTES = 20_000_000_000
 """About two hours of video of 720x720."""
+MOST_LIMIT_GB = 1_000_000
 
 _FORMAT_VERSION = 1
 _ABANDONED_S = 3600.0

@@ -421,9 +421,9 @@ def timing_of(request: GenerationRequest) -> tuple[LengthPlan, float]:
         MagiError: as :func:`prefix_latents`, or the model is not known.
     """
     runtime = model_config(request.model, request.config_path)[1].runtime_config
-    prefix = prefix_latents(request, runtime)
-    length = LengthPlan.of(request.mode, request.num_frames, prefix, runtime)
-    return length, request.sampling.fps or runtime.fps
+    fps = request.sampling.fps or runtime.fps
+    prefix = prefix_latents(request, dataclasses.replace(runtime, fps=fps))
+    return LengthPlan.of(request.mode, request.num_frames, prefix, runtime), fps
 
 
 @lru_cache(maxsize=32)

@@ -29,6 +29,8 @@ from magi_engine.sampling.schedule import Transition
 FORMAT = "magi-request"
 FORMAT_VERSION = 1
 DEFAULT_SPECIAL_TOKENS = ("HQ_TOKEN", "DURATION_TOKEN")
+AUDITIONED = 9
+"""First seconds that an audition makes, unless it is told otherwise."""
 _LONGEST_NAME = 48
 _DRAWN_SEEDS = 2**31
 

@@ -61,6 +61,12 @@ def test_the_room_for_latents_is_the_stores_own(
     again = PreferencesDialog(preferences, places(tmp_path))
     qtbot.addWidget(again)
     assert again.takes_limit.value() == 3
+    for limit in (400_000_000, 20_000_000_000_000):  # as ``magi takes limit`` can have it
+        store.limit_bytes = limit
+        passing = PreferencesDialog(preferences, places(tmp_path))
+        qtbot.addWidget(passing)
+        passing.takes_limit.editingFinished.emit()
+        assert store.limit_bytes == limit, "passing through the field changes nothing"
 
 
 def test_another_computer_keeps_its_own_latents(

@@ -22,10 +22,14 @@ from tests.desktop.state.helpers import request
 @pytest.fixture
 def earlier(tmp_path: Path) -> Earlier:
     """Four seconds, with a second prompt from 2 s on."""
+    return kept(tmp_path, frames=96)
+
+
+def kept(tmp_path: Path, frames: int) -> Earlier:
     prompts = (PromptChange(0, "a red ball"), PromptChange(2, "a blue cube"))
-    made = dataclasses.replace(request("a red ball"), prompts=prompts, num_frames=96, seed=5)
+    made = dataclasses.replace(request("a red ball"), prompts=prompts, num_frames=frames, seed=5)
     store = TakeStore(tmp_path / "takes")
-    writer = store.begin(About(made.to_json(), 24.0, 6, False, 24, 24, 96))
+    writer = store.begin(About(made.to_json(), 24.0, 6, False, 24, 24, frames))
     for _ in range(4):
         writer.append(np.zeros((1, 16, 6, 2, 2), np.float32))
     return Earlier.of_take(store.find(writer.name), tmp_path / "video.mp4")
@@ -77,6 +81,13 @@ def test_with_the_same_words_and_seed_it_stays_as_it_was(qtbot: QtBot, earlier: 
     dialog.other_seed.click()
     wanted = asked(qtbot, dialog, copies=4)
     assert (wanted.seed, wanted.prompts) == (5, earlier.request.prompts)
+
+
+def test_it_stays_as_long_as_it_was_to_the_frame(qtbot: QtBot, tmp_path: Path) -> None:
+    dialog = shown(qtbot, kept(tmp_path, frames=90), 1.2)
+    assert dialog.length.text() == "2.75 s"
+    assert asked(qtbot, dialog).num_frames == 90
+    assert dialog.length.maximum() > 3600
 
 
 def test_at_the_end_it_goes_on(qtbot: QtBot, earlier: Earlier) -> None:

@@ -21,6 +21,7 @@ from magi_desktop.settings import SettingsFile
 from magi_desktop.state.draft import Draft
 from magi_desktop.state.models import Models
 from magi_desktop.state.planner import Planner
+from magi_engine.config.official import MAX_FRAMES
 from magi_engine.config.sizes import check_size
 from magi_engine.errors import DownloadError
 from magi_engine.install.tasks import Download, Phase, TaskFailed, TaskProgress
@@ -169,6 +170,8 @@ def test_swapping_and_resetting_the_size(panel: GenerationPanel, draft: Draft) -
     draft.set(width=256, height=144)
     row.swap_button.click()
     assert (draft.settings.width, draft.settings.height) == (144, 256)
+    draft.set(width=6144)
+    assert row.width_box.value() == 6144, "as ``magi generate`` may have made it"
     row.reset_button.click()
     assert (draft.settings.width, draft.settings.height) == (128, 128)
     assert not row.reset_button.isVisible()
@@ -188,6 +191,9 @@ def test_length_and_until_i_stop(panel: GenerationPanel, draft: Draft) -> None:
     row.box.setValue(2.5)
     assert draft.settings.seconds == 2.5
     assert row.box.text() == "2.5 s"
+    draft.set(seconds=7200.0, fps=30)
+    assert row.box.value() == 7200, "as ``magi generate`` may have made it"
+    assert row.box.maximum() == pytest.approx(MAX_FRAMES / 30)
 
 
 def test_a_typed_seed_is_kept(qtbot: QtBot, panel: GenerationPanel, draft: Draft) -> None:

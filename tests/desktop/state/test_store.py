@@ -59,6 +59,26 @@ def test_a_file_that_cannot_be_brought_up_to_date_is_kept_as_it_was(tmp_path: Pa
         assert tables(connection) == {"library"}
 
 
+def test_no_room_to_bring_it_up_to_date_is_no_damage(tmp_path: Path) -> None:
+    path = tmp_path / "magi.sqlite3"
+    with closing(open_database(path).connection) as connection:
+        connection.execute("INSERT INTO kept VALUES ('colour', 'red')")
+
+    def grow(connection: sqlite3.Connection) -> None:
+        if connection.execute("PRAGMA database_list").fetchone()[2]:  # a file
+            connection.execute("PRAGMA max_page_count = 1")  # as many as there are, and no more
+        connection.execute("INSERT INTO kept VALUES ('large', zeroblob(5000000))")
+
+    opened = open_database(path, [*MIGRATIONS, grow])
+    assert (opened.trouble, opened.file) == (Trouble.UNWRITABLE, path)
+    assert not list(tmp_path.glob("*.corrupt-*"))
+    with closing(opened.connection) as connection:
+        names = connection.execute("SELECT name FROM kept ORDER BY 1").fetchall()
+    assert names == [("colour",), ("large",)], "what was read goes on in memory"
+    with closing(open_database(path).connection) as connection:
+        assert connection.execute("SELECT * FROM kept").fetchall() == [("colour", "red")]
+
+
 def garbage(path: Path) -> None:
     path.write_bytes(b"this is no database at all" * 100)
 

@@ -25,7 +25,7 @@ from magi_engine.runtime.machine.facts import MachineFacts
 from magi_engine.runtime.machine.speeds import Speed, Speeds
 from magi_engine.runtime.planning.advice import Shortage
 from magi_engine.runtime.planning.costs import DitCosts
-from magi_engine.runtime.planning.plan import JobPlan, Pace, plan
+from magi_engine.runtime.planning.plan import JobPlan, Pace, plan, timing_of
 from magi_engine.runtime.planning.prospects import plan_model
 from magi_engine.runtime.request.request import (
     Along,
@@ -242,6 +242,10 @@ def test_a_video_goes_on_from_the_frames_its_clip_has(tmp_path: Path, clip: Path
     assert [chunk.ready_s for chunk in chunks] == sorted(found.ready_s)
     last = PromptChange(4, "the last chunk")
     estimated(tmp_path, mode=Mode.V2V, reference=str(clip), prompts=(PromptChange(0, ""), last))
+    slow = request(mode=Mode.V2V, reference=str(clip), sampling=SamplingOverrides(fps=12))
+    planned = plan(slow, CARD, cache_dir=tmp_path)
+    assert planned.length.prefix_latents == 6, "fewer frames of the clip"
+    assert timing_of(slow) == (planned.length, 12), "a storyboard has the times of its chunks"
     beyond = (PromptChange(0, ""), PromptChange(5, "too late"))
     with pytest.raises(InvalidRequestError, match="but the video ends after 4 s"):
         estimated(tmp_path, mode=Mode.V2V, reference=str(clip), prompts=beyond)
