@@ -11,6 +11,7 @@ from typing import Any
 from magi_engine.config.official import MagiConfig
 from magi_engine.config.registry import Registry, model_config
 from magi_engine.errors import MagiError, ModelNotFoundError
+from magi_engine.media.targets import VIDEO_SUFFIXES
 from magi_engine.media.writer import WriteOptions
 from magi_engine.messages import NOTHING, Message
 from magi_engine.runtime.request.request import (
@@ -19,7 +20,7 @@ from magi_engine.runtime.request.request import (
     SamplingOverrides,
 )
 
-SUFFIXES = {"mp4": ".mp4", "webm": ".webm", "gif": ".gif", "webp": ".webp", "png": ""}
+SUFFIXES = {**{suffix[1:]: suffix for suffix in VIDEO_SUFFIXES}, "png": ""}
 """Of the formats that a video is written in."""
 DEFAULT_SECONDS = 4.0
 _USUAL_FPS = 24.0
