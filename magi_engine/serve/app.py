@@ -28,7 +28,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
 from magi_engine import __version__
-from magi_engine.config.places import default_takes_dir
+from magi_engine.config.places import default_models_dir, default_takes_dir
 from magi_engine.config.registry import Registry
 from magi_engine.errors import (
     DISK_FULL,
@@ -47,6 +47,7 @@ from magi_engine.install.status import (
 )
 from magi_engine.json_text import WrongField, parse_json, to_fields
 from magi_engine.media.targets import find_growing
+from magi_engine.messages import Message
 from magi_engine.runtime.job.events import Restarted, refused
 from magi_engine.runtime.machine.facts import Finding, MachineFacts
 from magi_engine.runtime.planning.plan import JobPlan
@@ -155,7 +156,10 @@ def application(
 
     @app.exception_handler(MagiError)
     async def _said(_request: Request, error: MagiError) -> AsciiResponse:
-        return error_response(next((s for e, s in _STATUS if isinstance(error, e)), 400), error)
+        status = next((status for kind, status in _STATUS if isinstance(error, kind)), 400)
+        folder = engine.models_dir or default_models_dir()
+        said = (_below(folder, message) for message in (error.message, error.hint))
+        return error_response(status, type(error)(*said))
 
     @app.exception_handler(RequestValidationError)
     async def _misread(_request: Request, error: RequestValidationError) -> AsciiResponse:
@@ -458,6 +462,15 @@ def _too_slow() -> InvalidRequestError:
 
 def _owner(request: Request) -> str:
     return request.state.owner
+
+
+def _below(folder: Path, said: Any) -> Any:
+    """A message whose paths begin with the folder of models, which only says what it is called."""
+    if isinstance(said, Message):
+        return Message(said.text, **{name: _below(folder, v) for name, v in said.values.items()})
+    if isinstance(said, str) and said.startswith(f"{folder}{os.sep}"):
+        return str(Path(said).relative_to(folder.parent))
+    return said
 
 
 def _installed(models_dir: Path | None) -> list[dict[str, Any]]:

@@ -19,10 +19,12 @@ import uvicorn
 from PIL import Image
 
 from magi_engine.install.process import InstallProcess
+from magi_engine.install.tasks import Download, TaskFailed
 from magi_engine.media.fit import CropBox
 from magi_engine.media.output import open_writer
 from magi_engine.remote.connection import Connection
 from magi_engine.remote.engine import RemoteEngine
+from magi_engine.remote.models import RemoteModels
 from magi_engine.runtime.engine import Engine
 from magi_engine.runtime.job.events import (
     Cancelled,
@@ -150,6 +152,22 @@ def test_a_refusal_is_an_error_as_any_other_and_leaves_its_key_free(client: http
     again = client.post("/v1/jobs", json={**good, "width": 50}, headers=key)
     assert (again.status_code, again.json()["id"]) == (200, job.json()["id"])
     assert client.delete(f"/v1/jobs/{job.json()['id']}").status_code == 204
+
+
+def test_a_missing_model_says_nothing_of_the_server(server: Server, client: httpx2.Client) -> None:
+    good = json.loads(small_request(Path("video.mp4"), model="4.5B-base").to_json())
+    answer = client.post("/v1/jobs", json=good)
+    assert (answer.status_code, answer.json()["error"]) == (400, "ModelNotFoundError")
+    assert "There is no folder models" in answer.json()["message"]
+    assert str(server.home) not in answer.text
+
+
+def test_a_task_with_a_key_that_is_not_accepted_says_so(server: Server) -> None:
+    models = RemoteModels(Connection(server.address, "k" * 30))
+    (last,) = models.run(Download("4.5B-base"))
+    assert isinstance(last, TaskFailed)
+    assert "key is not accepted" in str(last.error)
+    models.close()
 
 
 def test_nothing_waits_for_the_video_that_is_made(
