@@ -9,8 +9,9 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from magi_desktop import background
+from magi_desktop.state.generation_settings import configuration
 from magi_engine.config.registry import Registry
-from magi_engine.errors import ConfigError, ModelNotFoundError, WeightsError
+from magi_engine.errors import ConfigError, MagiError, ModelNotFoundError, WeightsError
 from magi_engine.model.caption_cleaning import not_read
 from magi_engine.model.tokenizer import MAX_TOKENS, Tokenizer
 from magi_engine.resources import resource_path
@@ -51,7 +52,7 @@ class Tokenizers:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._known: dict[Path, Tokenizer] = {}
+        self._known: dict[tuple[Path, int], Tokenizer] = {}
 
     def count(self, prompt: str, model: ModelChoice) -> TokenCount:
         """Count with the model's own tokenizer or, if it is not here, the pocket model's.
@@ -59,22 +60,32 @@ class Tokenizers:
         Raises:
             ModelNotFoundError, WeightsError: the pocket model's tokenizer is missing or damaged.
         """
-        tokenizer, exact = self._tokenizer(model)
+        limit = _limit(model)
+        tokenizer, exact = self._tokenizer(model, limit)
         tokens = tokenizer.encode(prompt)
         lost = prompt[_kept_length(tokenizer, prompt) :].strip() if tokens.was_cut else ""
-        return TokenCount(tokens.count, MAX_TOKENS, exact, lost, not_read(prompt))
+        return TokenCount(tokens.count, limit, exact, lost, not_read(prompt))
 
-    def _tokenizer(self, model: ModelChoice) -> tuple[Tokenizer, bool]:
+    def _tokenizer(self, model: ModelChoice, limit: int) -> tuple[Tokenizer, bool]:
         with self._lock:
             try:
-                return self._load(_text_encoder(model) / _FILE), True
+                return self._load(_text_encoder(model) / _FILE, limit), True
             except (ModelNotFoundError, WeightsError, ConfigError):
-                return self._load(resource_path("pocket", "t5", _FILE)), False
+                return self._load(resource_path("pocket", "t5", _FILE), limit), False
 
-    def _load(self, path: Path) -> Tokenizer:
-        if path not in self._known:
-            self._known[path] = Tokenizer.load(path)
-        return self._known[path]
+    def _load(self, path: Path, limit: int) -> Tokenizer:
+        if (path, limit) not in self._known:
+            self._known[path, limit] = Tokenizer.load(path, limit)
+        return self._known[path, limit]
+
+
+def _limit(model: ModelChoice) -> int:
+    """How many tokens the model reads."""
+    try:
+        config = configuration(model.name, model.config_path)[1]
+    except MagiError:  # the released ones' while it is not known
+        return MAX_TOKENS
+    return config.model_config.caption_max_length
 
 
 def _text_encoder(model: ModelChoice) -> Path:

@@ -45,8 +45,8 @@ from magi_setup.windows_python import make_private
 
 logger = logging.getLogger(__name__)
 
-_PYTHONS = ((3, 11), (3, 14))
-_PYTHON_WISH = ">=3.11,<3.14"
+PYTHONS = ((3, 11), (3, 14))
+"""The oldest, and the first that is too new."""
 _UNPACKED_TO_PACKED = 3.5
 """Wheels seen on Linux, torch's CPU build included: 0.36 GB become 1.3 GB."""
 _SPARE_BYTES = 200 << 20
@@ -246,10 +246,10 @@ class Builder:
         """The interpreter environments are made from: ours if it fits, else one that uv fetches."""
         if WINDOWS:  # the one beside the one without a console
             return Path(sys.executable).with_name("python.exe")
-        if _PYTHONS[0] <= sys.version_info[:2] < _PYTHONS[1]:
+        if PYTHONS[0] <= sys.version_info[:2] < PYTHONS[1]:
             return Path(sys.executable)
         place = self.environments.python
-        answer = self._uv.run("python", "find", _PYTHON_WISH)
+        answer = self._uv.run("python", "find", ">={}.{},<{}.{}".format(*PYTHONS[0], *PYTHONS[1]))
         if answer.returncode != 0:
             options = ("--install-dir", str(place), "--no-bin")
             if self._uv.run("python", "install", "3.12", *options).returncode != 0:

@@ -15,6 +15,8 @@ from icons import DRAWING, LINUX_SIZES, write_png
 from system_packages import QT_LIBRARIES
 from thin_bundle import LICENSES_NAME, SBOM_NAME, ThinBundle
 
+from magi_desktop.publication import INSTALLERS
+
 _FILES = Path(__file__).parent / "linux"
 _BEYOND_QT = ("python3 (>= 3.11)", "ca-certificates", "libc6 (>= 2.34)", "libstdc++6")
 
@@ -43,7 +45,7 @@ def build(bundle: ThinBundle, work: Path, out: Path) -> Path:
     _place(_FILES / "lintian-overrides", share / "lintian" / "overrides" / "magi-desktop")
     _set_modes(root)
     _write_control(root, bundle.version)
-    target = out / f"magi-desktop_{bundle.version}_amd64.deb"
+    target = out / INSTALLERS["linux-deb"].format(bundle.version)
     subprocess.run(
         ["dpkg-deb", "--root-owner-group", "-Zxz", "--build", str(root), str(target)],
         check=True,

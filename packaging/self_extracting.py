@@ -10,6 +10,8 @@ import debian_package
 from system_packages import QT_LIBRARIES
 from thin_bundle import ThinBundle
 
+from magi_desktop.publication import INSTALLERS
+
 _FILES = Path(__file__).parent / "linux"
 _HEADER = Path("/usr/share/makeself/makeself-header.sh")
 _DAMAGED = "This file is damaged or not complete: download it again."
@@ -48,7 +50,7 @@ def build(bundle: ThinBundle, work: Path, out: Path) -> list[Path]:
     for name in ("install.sh", "uninstall.sh"):
         shutil.copyfile(_FILES / name, folder / name)
         (folder / name).chmod(0o755)
-    target = out / f"magi-desktop-{bundle.version}-x86_64.run"
+    target = out / INSTALLERS["linux-run"].format(bundle.version)
     title = f"Magi Desktop {bundle.version}"
     subprocess.run(
         [

@@ -17,9 +17,9 @@ from thin_bundle import ThinBundle
 from magi_desktop.panels.reference import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from magi_desktop.publication import INSTALLERS
 from magi_desktop.windows_taskbar import APP_ID
+from magi_engine.config.places import FOLDER
 from magi_setup.errors import BusyError
 
-DATA_FOLDER = "magi-desktop"
 _SPARE_MB = 50
 _NSIS_ON_WINDOWS = r"C:\Program Files (x86)\NSIS"
 _SIGNING = Path(__file__).with_name("windows_signing.py")
@@ -72,7 +72,7 @@ def facts_of(bundle: ThinBundle) -> dict[str, str]:
         "PUBLISHER": said["publisher"],
         "LICENSE": said["license"],
         "APP_ID": APP_ID,
-        "DATA_FOLDER": DATA_FOLDER,
+        "DATA_FOLDER": FOLDER,
         "BUSY": str(BusyError.EXIT_CODE),
         "SIZE_MB": str((size >> 20) + _SPARE_MB),
     }

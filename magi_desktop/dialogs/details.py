@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
 from magi_desktop import background
-from magi_desktop.state.draft import configuration
+from magi_desktop.state.generation_settings import configuration
 from magi_desktop.state.item_texts import clock_text, date_text, length_text, prompt_text, size_text
 from magi_desktop.state.job_words import duration
 from magi_desktop.state.library import LibraryItem

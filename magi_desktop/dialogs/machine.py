@@ -70,9 +70,9 @@ def _making_text(
 ) -> tuple[str, str]:
     if facts is None or making is None:
         return "muted", ""
-    size, free = size_text(making.disk_bytes), size_text(facts.disk_free_bytes)
-    if making.disk_bytes > facts.disk_free_bytes:
+    if making.room_bytes > facts.disk_free_bytes:
         text = translate("Machine", "{0} on the disk, of which only {1} are free.")
-        return "warning", text.format(size, free)
+        room = size_text(making.room_bytes)
+        return "warning", text.format(room, size_text(facts.disk_free_bytes))
     text = translate("Machine", "{0} on the disk; making it takes roughly {1}.")
-    return "muted", text.format(size, rough_duration(making.seconds))
+    return "muted", text.format(size_text(making.disk_bytes), rough_duration(making.seconds))

@@ -8,7 +8,8 @@ from PySide6.QtWidgets import QComboBox, QSpinBox, QWidget
 from magi_desktop.panels.field import Field
 from magi_desktop.panels.rows import slider
 from magi_desktop.panels.values import choose, effective
-from magi_desktop.state.draft import Draft, usual_crf
+from magi_desktop.state.draft import Draft
+from magi_desktop.state.generation_settings import usual_crf
 from magi_desktop.widgets.controls import SPIN_WIDTH, prepare_number
 from magi_engine.runtime.request.validation import MAX_FPS
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from magi_desktop.panels.values import own_value
-from magi_desktop.state.draft import GenerationSettings, configuration, settings_request
+from magi_desktop.state.draft import settings_request
+from magi_desktop.state.generation_settings import GenerationSettings, configuration
 from magi_engine import atomic
 from magi_engine.config.official import MagiConfig, RuntimeConfig
 from magi_engine.config.registry import ModelEntry, Registry

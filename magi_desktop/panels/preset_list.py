@@ -8,7 +8,8 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 
 from magi_desktop.settings import SettingsFile
-from magi_desktop.state.draft import GenerationSettings, configuration, settings_request
+from magi_desktop.state.draft import settings_request
+from magi_desktop.state.generation_settings import GenerationSettings, configuration
 from magi_engine.errors import InvalidRequestError, MagiError
 from magi_engine.runtime.request.request import GenerationRequest
 

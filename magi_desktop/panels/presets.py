@@ -17,7 +17,8 @@ from magi_desktop.panels.preset_list import (
     fitting_settings,
     preset_values,
 )
-from magi_desktop.state.draft import Draft, GenerationSettings
+from magi_desktop.state.draft import Draft
+from magi_desktop.state.generation_settings import GenerationSettings
 from magi_desktop.theme import tokens as t
 from magi_desktop.translation import translated
 from magi_desktop.widgets.controls import WheelGuard, icon_button, name_control

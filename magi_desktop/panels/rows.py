@@ -8,7 +8,8 @@ from PySide6.QtWidgets import QCheckBox, QLineEdit, QSlider, QWidget
 
 from magi_desktop.panels.field import Field
 from magi_desktop.panels.values import choose, effective, legal_steps, nearest
-from magi_desktop.state.draft import DEFAULT_SECONDS, Draft
+from magi_desktop.state.draft import Draft
+from magi_desktop.state.generation_settings import DEFAULT_SECONDS
 from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon
 from magi_desktop.widgets.controls import (

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from magi_desktop.state.generation_settings import fps_of
 from magi_engine.errors import MagiError, MediaReadError
 from magi_engine.late import Image, np, reformatter
 from magi_engine.media.clips import as_rate
@@ -20,7 +21,6 @@ from magi_engine.media.png_frames import FRAME_NAME
 from magi_engine.media.targets import find_growing
 from magi_engine.runtime.request.request import GenerationRequest
 
-_PNG_FPS = 24.0
 # Clocks of containers are coarse: a frame may stand this much of an interval before its time.
 _EARLY = Fraction(1, 4)
 
@@ -81,17 +81,18 @@ def read_facts(path: Path) -> VideoFacts:
     Raises:
         MediaReadError: missing, damaged, or not one readable frame.
     """
+    request = _request_of(path)
     if path.is_dir():
         count = len(list(path.glob("*.png")))
         info = probe(path / FRAME_NAME.format(0))
-        return VideoFacts(_PNG_FPS, count, info.width, info.height, _request_of(path))
+        return VideoFacts(fps_of(request), count, info.width, info.height, request)
     info = probe(path)
-    fps, count = info.fps or _PNG_FPS, info.frame_count
+    fps, count = info.fps or fps_of(request), info.frame_count
     if info.duration_s and count:
         fps = count / info.duration_s  # a GIF's own rate is rounded to hundredths of a second
     if count is None:
         count = max(1, round((info.duration_s or 0.0) * fps))
-    return VideoFacts(float(as_rate(fps)), count, info.width, info.height, _request_of(path))
+    return VideoFacts(float(as_rate(fps)), count, info.width, info.height, request)
 
 
 def _request_of(path: Path) -> GenerationRequest | None:

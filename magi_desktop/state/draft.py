@@ -6,37 +6,39 @@ import contextlib
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 
+from magi_desktop.state.generation_settings import (
+    SUFFIXES,
+    GenerationSettings,
+    chosen_size,
+    configuration,
+    limits_of,
+    moved_to,
+    sampling_of,
+    settings_of,
+    writing_of,
+)
 from magi_engine.config.official import MagiConfig
-from magi_engine.config.registry import Registry, model_config
-from magi_engine.errors import InvalidRequestError, MagiError, ModelNotFoundError
+from magi_engine.errors import InvalidRequestError, MagiError
 from magi_engine.media.clips import ClipPart
 from magi_engine.media.fit import CropBox, FitPolicy
 from magi_engine.media.info import MediaInfo, MediaKind
-from magi_engine.media.writer import WriteOptions
-from magi_engine.messages import NOTHING, Message
+from magi_engine.messages import Message
 from magi_engine.runtime.request.length import frames_for
 from magi_engine.runtime.request.request import (
-    DEFAULT_SPECIAL_TOKENS,
     GenerationRequest,
     Mode,
     PromptChange,
-    SamplingOverrides,
     drawn_seed,
 )
 from magi_engine.sampling.schedule import Transition
 
 if TYPE_CHECKING:
     from magi_engine.runtime.planning.plan import JobPlan
-
-SUFFIXES = {"mp4": ".mp4", "webm": ".webm", "gif": ".gif", "webp": ".webp", "png": ""}
-"""Of the formats that a video is written in."""
-DEFAULT_SECONDS = 4.0
 
 
 @dataclass(frozen=True)
@@ -60,56 +62,6 @@ class Reference:
     def mode(self) -> Mode:
         """The mode in which this can be the reference."""
         return Mode.I2V if self.info.kind is MediaKind.IMAGE else Mode.V2V
-
-
-@dataclass(frozen=True)
-class GenerationSettings:
-    """Everything but prompt and reference. None is the model's own value."""
-
-    model: str
-    width: int
-    """Pixels, multiples of 16."""
-    height: int
-    seconds: float | None = DEFAULT_SECONDS
-    """Length of the result; None: until stopped."""
-    seed: int = 0
-    seed_locked: bool = False
-    """Whether the seed stays; else each video gets a fresh one."""
-    num_steps: int | None = None
-    window_size: int | None = None
-    shortcut_mode: str | None = None
-    text_scale: float | None = None
-    prev_chunk_scale: float | None = None
-    noise2clean_kvrange: tuple[int, ...] | None = None
-    clean_chunk_kvrange: int | None = None
-    special_tokens: tuple[str, ...] = DEFAULT_SPECIAL_TOKENS
-    negative_tokens: bool = False
-    fps: int | None = None
-    file_format: str = "mp4"
-    """Suffix of the file; "png": a folder of frames."""
-    crf: int | None = None
-    """Quality of MP4 and WebM, lower is better."""
-    config_path: str | None = None
-    """An official configuration file to use instead of the model's own."""
-
-    @classmethod
-    def of_model(
-        cls, name: str | None = None, config_path: str | None = None
-    ) -> GenerationSettings:
-        """The settings a model starts with.
-
-        Raises:
-            ModelNotFoundError, ConfigError: there is no such model or configuration.
-        """
-        model, config = configuration(name, config_path)
-        runtime = config.runtime_config
-        return cls(model, runtime.video_size_w, runtime.video_size_h, config_path=config_path)
-
-
-@lru_cache(maxsize=32)
-def configuration(name: str | None, config_path: str | None) -> tuple[str, MagiConfig]:
-    """Name and configuration of a model; read once."""
-    return model_config(name, config_path)
 
 
 class Draft(QObject):
@@ -225,8 +177,8 @@ class Draft(QObject):
                 before = self._own_defaults(previous)
             if before != own:
                 self._base = None
-                size = {} if before is None else _chosen_size(own, before, previous)
-                settings = _moved_to(own, previous, {**size, **values})
+                size = {} if before is None else chosen_size(own, before, previous)
+                settings = moved_to(own, previous, {**size, **values})
         self._take_settings(settings)
 
     def choose_model(self, name: str) -> None:
@@ -284,10 +236,10 @@ class Draft(QObject):
             prompts=(PromptChange(0, prompt), *self.later_prompts),
             seed=chosen.seed,
             config_path=chosen.config_path,
-            sampling=_sampling(chosen, base.sampling),
+            sampling=sampling_of(chosen, base.sampling),
             special_tokens=chosen.special_tokens,
             negative_tokens=chosen.negative_tokens,
-            writing=_writing(chosen, base.writing),
+            writing=writing_of(chosen, base.writing),
             **parts,
         )
         return dataclasses.replace(request, output=request.name() + SUFFIXES[chosen.file_format])
@@ -301,7 +253,7 @@ class Draft(QObject):
         Raises:
             ModelNotFoundError, ConfigError: the request's model is not known here.
         """
-        settings = _settings_of(request)
+        settings = settings_of(request)
         self.set_mode(request.mode)
         self.set_prompt(request.prompt)
         self.set_later_prompts(tuple(p for p in request.prompts if p.chunk > 0))
@@ -345,7 +297,7 @@ class Draft(QObject):
     @property
     def limits(self) -> Message:
         """What the chosen model cannot do where that is much; empty for the others."""
-        return _limits(self.settings)
+        return limits_of(self.settings)
 
     @property
     def kept(self) -> tuple[str, ...]:
@@ -354,7 +306,7 @@ class Draft(QObject):
         if self._base is None:
             return ()
         usual = GenerationRequest(Mode.T2V, "", 0, 0, None)
-        sampling = _sampling(self.settings, self._base.sampling)
+        sampling = sampling_of(self.settings, self._base.sampling)
         own = (
             *((self._base, usual, name) for name in ("device", "dtype")),
             (sampling, usual.sampling, "cfg_t_range"),
@@ -422,33 +374,6 @@ class Draft(QObject):
         return GenerationSettings.of_model(settings.model, settings.config_path)
 
 
-def _moved_to(
-    own: GenerationSettings, previous: GenerationSettings, values: dict[str, Any]
-) -> GenerationSettings:
-    """The settings after a change of model: what depended on the old one is its own again."""
-    names = ("seconds", "seed", "seed_locked", "special_tokens", "file_format", "crf")
-    kept = {name: getattr(previous, name) for name in names}
-    return dataclasses.replace(own, **{**kept, **values})
-
-
-def _chosen_size(
-    own: GenerationSettings, before: GenerationSettings, previous: GenerationSettings
-) -> dict[str, int]:
-    """The size to keep of ``previous`` where a model with the defaults ``before`` gives way."""
-    size, usual, theirs = ((of.width, of.height) for of in (previous, before, own))
-    fits = usual == theirs or not (_limits(before) or _limits(own))  # these know one size only
-    return {"width": size[0], "height": size[1]} if size != usual and fits else {}
-
-
-def _limits(settings: GenerationSettings) -> Message:
-    if settings.config_path is not None:
-        return NOTHING
-    try:
-        return Registry.load().find(settings.model).limits
-    except ModelNotFoundError:
-        return NOTHING
-
-
 def settings_request(settings: GenerationSettings) -> GenerationRequest:
     """The request for a video with these settings and no prompt, to check and export them.
 
@@ -506,67 +431,3 @@ def _reference_fields(reference: Reference) -> dict[str, Any]:
 
 
 _NO_REFERENCE = {"reference": None, "crop": None, "prepend_source": False}
-_SAMPLING_FIELDS = (
-    "num_steps",
-    "window_size",
-    "shortcut_mode",
-    "noise2clean_kvrange",
-    "clean_chunk_kvrange",
-    "fps",
-)
-"""Fields that settings and overrides share by name."""
-
-
-def _sampling(chosen: GenerationSettings, base: SamplingOverrides) -> SamplingOverrides:
-    def scales(value: float | None, before: tuple[float, ...] | None) -> tuple[float, ...] | None:
-        if value is not None:
-            return (value,)
-        return None if before is None or len(before) == 1 else before
-
-    return dataclasses.replace(
-        base,
-        text_scales=scales(chosen.text_scale, base.text_scales),
-        prev_chunk_scales=scales(chosen.prev_chunk_scale, base.prev_chunk_scales),
-        **{name: getattr(chosen, name) for name in _SAMPLING_FIELDS},
-    )
-
-
-def usual_crf(file_format: str) -> int | None:
-    """The quality of a file format unless another is chosen; None if it has no such number."""
-    return WriteOptions().quality(SUFFIXES[file_format])
-
-
-def _writing(chosen: GenerationSettings, base: WriteOptions) -> WriteOptions:
-    """With the quality of the format that is written; that of the other one stays."""
-    usual = usual_crf(chosen.file_format)
-    crf = usual if chosen.crf is None else chosen.crf
-    return base if crf is None else base.with_quality(SUFFIXES[chosen.file_format], crf)
-
-
-def _format_of(output: str | None) -> str:
-    suffix = ".mp4" if output is None else Path(output).suffix.lower()
-    return next((name for name, own in SUFFIXES.items() if own == suffix), "png")
-
-
-def _settings_of(request: GenerationRequest) -> GenerationSettings:
-    own = GenerationSettings.of_model(request.model, request.config_path)
-    sampling = request.sampling
-    fps = sampling.fps or configuration(own.model, request.config_path)[1].runtime_config.fps
-    scales = (sampling.text_scales, sampling.prev_chunk_scales)
-    text_scale, prev_chunk_scale = (s[0] if s and len(s) == 1 else None for s in scales)
-    file_format = _format_of(request.output)
-    crf = request.writing.quality(SUFFIXES[file_format])
-    return dataclasses.replace(
-        own,
-        width=request.width,
-        height=request.height,
-        seconds=None if request.num_frames is None else request.num_frames / fps,
-        seed=request.seed,
-        text_scale=text_scale,
-        prev_chunk_scale=prev_chunk_scale,
-        special_tokens=request.special_tokens,
-        negative_tokens=request.negative_tokens,
-        file_format=file_format,
-        crf=None if crf == usual_crf(file_format) else crf,
-        **{name: getattr(sampling, name) for name in _SAMPLING_FIELDS},
-    )

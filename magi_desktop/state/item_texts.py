@@ -7,14 +7,12 @@ from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication, QDate, QLocale, QTime
 
-from magi_desktop.state.draft import configuration
-from magi_engine.errors import MagiError
+from magi_desktop.state.generation_settings import fps_of
 from magi_engine.runtime.request.request import GenerationRequest, Mode
 
 translate = QCoreApplication.translate
 
 MODE_ICONS = {Mode.T2V: "text", Mode.I2V: "image", Mode.V2V: "video"}
-_DEFAULT_FPS = 24
 
 
 def size_text(width: int, height: int) -> str:
@@ -44,7 +42,7 @@ def asked_length(request: GenerationRequest) -> str:
     """How long the video is to be."""
     if request.num_frames is None:
         return translate("ItemTexts", "until stopped")
-    seconds = request.num_frames / _fps(request)
+    seconds = request.num_frames / fps_of(request)
     return translate("ItemTexts", "{seconds} s").format(
         seconds=QLocale().toString(round(seconds, 1), "g", 4)
     )
@@ -68,12 +66,3 @@ def date_text(created: float) -> str:
         time = locale.toString(QTime(moment.hour, moment.minute), short)
         return translate("ItemTexts", "Today, {time}").format(time=time)
     return locale.toString(QDate(moment.year, moment.month, moment.day), short)
-
-
-def _fps(request: GenerationRequest) -> int:
-    if request.sampling.fps:
-        return request.sampling.fps
-    try:
-        return configuration(request.model, request.config_path)[1].runtime_config.fps
-    except MagiError:  # a model that is not known here
-        return _DEFAULT_FPS

@@ -14,7 +14,7 @@ from magi_desktop import background
 from magi_desktop.install_thread import InstallerLike
 from magi_desktop.settings import SettingsFile
 from magi_desktop.state.asking import Asker
-from magi_desktop.state.draft import configuration
+from magi_desktop.state.generation_settings import configuration
 from magi_desktop.state.task_line import TaskLine
 from magi_desktop.translation import translated
 from magi_desktop.trash import Trashed, move_to_trash, restore

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from magi_desktop.state.generation_settings import fps_of
 from magi_engine.errors import MagiError, MediaReadError, OutputError
 from magi_engine.media.info import probe
 from magi_engine.media.metadata import read_metadata
@@ -21,7 +22,6 @@ from magi_engine.runtime.request.request import GenerationRequest
 logger = logging.getLogger(__name__)
 
 FIRST_FRAME = FRAME_NAME.format(0)
-_DEFAULT_FPS = 24.0
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def describe(path: Path, request: GenerationRequest | None, complete: bool | Non
         request = GenerationRequest.from_json(text or "null")
     folder = path.is_dir()
     info = probe(path / FIRST_FRAME if folder else path)
-    fps = info.fps or request.sampling.fps or _DEFAULT_FPS
+    fps = info.fps or fps_of(request)
     frames = sum(1 for _ in path.glob("*.png")) if folder else info.frame_count
     if frames is None:
         frames = round((info.duration_s or 0.0) * fps)

@@ -26,7 +26,7 @@ from magi_engine.errors import (
 from magi_engine.late import psutil
 from magi_engine.messages import Message
 
-VIDEO_SUFFIXES = frozenset({".mp4", ".webm", ".gif", ".webp"})
+VIDEO_SUFFIXES = (".mp4", ".webm", ".gif", ".webp")
 _PART = re.compile(
     r"^\.(?P<name>.+)\.part-(?P<pid>\d+|remote)(-(?P<start>\d+))?(-on(?P<machine>[0-9a-f]{8}))?"
     r"(-in(?P<boot>[0-9a-f]{8})(?P<numbering>[0-9a-f]{8})?)?-[0-9a-f]{8}(?P<suffix>\.\w+)?$"

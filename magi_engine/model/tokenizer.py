@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from magi_engine.config.official import ModelConfig
 from magi_engine.errors import ModelNotFoundError, WeightsError
 from magi_engine.messages import Message
 from magi_engine.model.caption_cleaning import clean_caption
@@ -13,7 +14,7 @@ from magi_engine.model.caption_cleaning import clean_caption
 if TYPE_CHECKING:
     from sentencepiece import SentencePieceProcessor
 
-MAX_TOKENS = 800
+MAX_TOKENS = ModelConfig.caption_max_length
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from websockets.exceptions import WebSocketException
+from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.sync.client import ClientConnection
 
 from magi_engine.errors import MagiError, RemoteError
@@ -96,6 +96,9 @@ class RemoteTask:
             yield from self._events()
         except MagiError as error:
             yield TaskCancelled() if self._cancelled else TaskFailed(error)
+        except InvalidStatus as refused:
+            logger.info("%s", refused)
+            yield TaskCancelled() if self._cancelled else TaskFailed(self._refusal())
         except (WebSocketException, OSError) as error:
             logger.info("the connection is cut: %s", error)
             yield TaskCancelled() if self._cancelled else TaskFailed(_cut())
@@ -117,6 +120,14 @@ class RemoteTask:
                 if isinstance(event, TaskDone | TaskCancelled | TaskFailed):
                     return
         raise _cut()
+
+    def _refusal(self) -> MagiError:
+        """What is said there, in words, which a WebSocket does not get."""
+        try:
+            self._connection.get("/v1/jobs")
+        except MagiError as error:
+            return error
+        return _cut()
 
     def _tell(self, socket: ClientConnection, command: Command) -> None:
         try:

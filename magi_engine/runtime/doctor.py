@@ -8,10 +8,8 @@ import platform
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 import psutil
 import torch
@@ -22,6 +20,7 @@ from magi_engine.config.registry import Registry
 from magi_engine.errors import MagiError
 from magi_engine.media.growing import GrowingWriter
 from magi_engine.media.output import open_writer
+from magi_engine.media.targets import VIDEO_SUFFIXES
 from magi_engine.messages import counted, duration_words
 from magi_engine.ops.backends import Timing, fused_kernels
 from magi_engine.ops.fp8 import E4M3, fp8_matmul, has_fp8_matmul
@@ -42,8 +41,6 @@ _PACKAGES = (
     "sentencepiece",
     "PySide6-Essentials",
 )
-_FORMATS = ("mp4", "webm", "gif", "webp", "")
-_GPU_ENCODERS = ("h264_nvenc", "hevc_nvenc", "av1_nvenc")
 
 
 def examine(
@@ -195,14 +192,11 @@ def _memory(models_dir: Path) -> Iterator[Finding]:
 
 def _codecs() -> Iterator[Finding]:
     with tempfile.TemporaryDirectory() as folder:
-        for suffix in _FORMATS:
-            target = Path(folder) / (f"test.{suffix}" if suffix else "frames")
+        for suffix in (*VIDEO_SUFFIXES, ""):
+            target = Path(folder) / f"frames{suffix}"
             by: list[str] = []
             works, why = _try(lambda target=target, by=by: by.append(_write_one(target)))
-            yield Finding("Output", suffix or "PNG frames", works, why or by[0])
-    for codec in _GPU_ENCODERS:
-        works, _ = _try(lambda codec=codec: _encode_one(codec))
-        yield Finding("Output", codec, works, "" if works else "no GPU encoder here")
+            yield Finding("Output", suffix[1:] or "PNG frames", works, why or by[0])
 
 
 def _write_one(target: Path) -> str:
@@ -210,14 +204,6 @@ def _write_one(target: Path) -> str:
     with open_writer(target, 256, 256, 24) as writer:
         writer.write(np.zeros((4, 256, 256, 3), np.uint8))
         return f"by {writer.encoder}" if isinstance(writer, GrowingWriter) else ""
-
-
-def _encode_one(codec: str) -> None:
-    context = av.CodecContext.create(codec, "w")
-    assert isinstance(context, av.VideoCodecContext)
-    context.width, context.height, context.pix_fmt = 256, 256, "yuv420p"
-    context.framerate, context.time_base = Fraction(24), Fraction(1, 24)
-    context.encode(av.VideoFrame(256, 256, "yuv420p"))
 
 
 def model_findings(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from magi_engine.config.official import ModelConfig
 from magi_engine.errors import InvalidRequestError
 from magi_engine.model.special_tokens import (
     DEFAULT_TOKENS,
@@ -36,7 +37,7 @@ class CaptionTrack:
         caption: Tensor,
         special_tokens: SpecialTokens,
         names: Sequence[SpecialToken] = DEFAULT_TOKENS,
-        max_length: int = 800,
+        max_length: int = ModelConfig.caption_max_length,
         negative: bool = False,
     ) -> None:
         self._changes: dict[int, Tensor] = {0: caption}

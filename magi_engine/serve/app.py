@@ -28,7 +28,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
 from magi_engine import __version__
-from magi_engine.config.places import default_takes_dir
+from magi_engine.config.places import default_models_dir, default_takes_dir
 from magi_engine.config.registry import Registry
 from magi_engine.errors import (
     DISK_FULL,
@@ -47,12 +47,13 @@ from magi_engine.install.status import (
 )
 from magi_engine.json_text import WrongField, parse_json, to_fields
 from magi_engine.media.targets import find_growing
-from magi_engine.runtime.job.events import Restarted
+from magi_engine.messages import Message
+from magi_engine.runtime.job.events import Restarted, refused
 from magi_engine.runtime.machine.facts import Finding, MachineFacts
 from magi_engine.runtime.planning.plan import JobPlan
 from magi_engine.runtime.planning.prospects import Prospect
 from magi_engine.runtime.process.control import command_from_dict
-from magi_engine.runtime.process.errors import named_error
+from magi_engine.runtime.process.errors import UnexpectedError, named_error
 from magi_engine.runtime.request.request import GenerationRequest
 from magi_engine.serve.guard import MOST_CONNECTIONS, AsciiResponse, Guard, error_response
 from magi_engine.serve.job import Job, is_last
@@ -74,6 +75,8 @@ _LOOK_S = 0.1
 _COMMANDS_PER_S = 50
 
 
+_STATUS = ((RemoteError, 404), (EngineDiedError, 503), (UnexpectedError, 500))
+"""Of errors that are not about what was asked for."""
 _NOTHING = RemoteError("There is nothing of that name.")
 _ERROR: dict[str, Any] = {
     "description": "An error: a sentence and one thing to do.",
@@ -133,6 +136,13 @@ def application(
     most_at_once: int = MOST_CONNECTIONS,
 ) -> ASGIApp:
     """The application, behind its guard."""
+
+    @contextlib.asynccontextmanager
+    async def with_threads(_app: FastAPI) -> AsyncIterator[None]:
+        # Whoever waits for an engine, in both directions, keeps nobody else from being answered.
+        to_thread.current_default_thread_limiter().total_tokens = 2 * most_at_once
+        yield
+
     app = FastAPI(
         title="Magi Desktop's engine",
         version=__version__,
@@ -141,11 +151,15 @@ def application(
         docs_url="/v1/docs",
         redoc_url=None,
         responses={"default": _ERROR},
+        lifespan=with_threads,
     )
 
     @app.exception_handler(MagiError)
     async def _said(_request: Request, error: MagiError) -> AsciiResponse:
-        return error_response(404 if isinstance(error, RemoteError) else 400, error)
+        status = next((status for kind, status in _STATUS if isinstance(error, kind)), 400)
+        folder = engine.models_dir or default_models_dir()
+        said = (_below(folder, message) for message in (error.message, error.hint))
+        return error_response(status, type(error)(*said))
 
     @app.exception_handler(RequestValidationError)
     async def _misread(_request: Request, error: RequestValidationError) -> AsciiResponse:
@@ -180,7 +194,9 @@ def application(
 
     @app.get("/v1/findings")
     async def findings() -> AsciiResponse:
-        """What was found out by trying; not while a video is made."""
+        """What was found out by trying; not while a video is made: 409."""
+        if book.making():
+            return error_response(409, refused().error)
         return AsciiResponse(to_fields(await to_thread.run_sync(engine.examine)))
 
     @app.get("/v1/models")
@@ -273,17 +289,15 @@ def application(
     @app.get("/v1/takes")
     async def takes(request: Request) -> AsciiResponse:
         """The kept latents of your videos, the newest first."""
-        kept = await to_thread.run_sync(TakeStore(default_takes_dir()).all)
-        own = [take for take in kept if _is_own(book, request, take)]
-        return AsciiResponse([_take(book, take) for take in own])
+        return AsciiResponse(await to_thread.run_sync(_takes, book, _owner(request)))
 
     @app.get("/v1/takes/{name}")
     async def take(request: Request, name: str) -> AsciiResponse:
         """The kept latents of one video."""
-        found = TakeStore(default_takes_dir()).find(name)
-        if not _is_own(book, request, found):
+        found = _take(book, _owner(request), TakeStore(default_takes_dir()).find(name))
+        if found is None:
             raise not_kept()
-        return AsciiResponse(_take(book, found))
+        return AsciiResponse(found)
 
     @app.websocket("/v1/jobs/{job_id}/events")
     async def events(socket: WebSocket, job_id: str, after: int = 0, from_byte: int = 0) -> None:
@@ -450,6 +464,15 @@ def _owner(request: Request) -> str:
     return request.state.owner
 
 
+def _below(folder: Path, said: Any) -> Any:
+    """A message whose paths begin with the folder of models, which only says what it is called."""
+    if isinstance(said, Message):
+        return Message(said.text, **{name: _below(folder, v) for name, v in said.values.items()})
+    if isinstance(said, str) and said.startswith(f"{folder}{os.sep}"):
+        return str(Path(said).relative_to(folder.parent))
+    return said
+
+
 def _installed(models_dir: Path | None) -> list[dict[str, Any]]:
     return [
         {
@@ -473,7 +496,7 @@ def _lined_up(
 ) -> tuple[Job, bool]:
     """As ``book.add``, if the engine can make it. Raises: MagiError: why it cannot."""
     if book.with_key(owner, key) is None:  # else it is under way, whatever it needs
-        with contextlib.suppress(EngineDiedError):  # which a job may outlive
+        with contextlib.suppress(EngineDiedError, UnexpectedError):  # which says nothing of it
             engine.check(book.accepted(owner, text))
     return book.add(owner, text, key, preview)
 
@@ -483,20 +506,22 @@ def _about(job: Job) -> dict[str, Any]:
     return {"id": job.id, "state": job.state, "created": job.about.created_s, "request": request}
 
 
-def _take(book: JobBook, take: Take) -> dict[str, Any]:
-    """As its owner knows it: files have the names of the request that was sent."""
+def _takes(book: JobBook, owner: str) -> list[dict[str, Any]]:
+    known = (_take(book, owner, take) for take in TakeStore(default_takes_dir()).all())
+    return [take for take in known if take is not None]
+
+
+def _take(book: JobBook, owner: str, take: Take) -> dict[str, Any] | None:
+    """As its owner knows it: files have the names of the request that was sent. None: it is
+    another's, or its video is gone."""
     job = book.job_of_take(take.name)
-    assert job is not None
+    if job is None or job.about.owner != owner:
+        return None
     sent, made = map(GenerationRequest.from_json, (job.about.request, take.about.request))
     names = {n: getattr(sent, n) for n in ("output", "reference", "start", "writing")}
     request = dataclasses.replace(made, **names).to_json()
     about = dataclasses.replace(take.about, request=request)
     return {**to_fields(dataclasses.replace(take, about=about)), "folder": take.name}
-
-
-def _is_own(book: JobBook, request: Request, take: Take) -> bool:
-    job = book.job_of_take(take.name)
-    return job is not None and job.about.owner == _owner(request)
 
 
 def _nothing() -> AsciiResponse:

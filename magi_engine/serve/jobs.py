@@ -99,6 +99,11 @@ class JobBook:
         with self._changed:
             return len(self._waiting())
 
+    def making(self) -> bool:
+        """Whether a video of anybody is being made."""
+        with self._changed:
+            return any(job.busy for job in self._jobs.values())
+
     def accepted(self, owner: str, text: str, output: Path | None = None) -> GenerationRequest:
         """A client's request as the engine here is told it.
 

@@ -22,7 +22,7 @@ async def perform(socket: WebSocket, installer: InstallProcess) -> None:
     with contextlib.suppress(WebSocketDisconnect, RuntimeError):
         try:
             task = task_from_dict(parse_json(await socket.receive_text()))
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, KeyError):  # bytes are no text
             error = InvalidRequestError("That is no task.", "Send one as the page of the API says.")
             await socket.send_text(json.dumps(task_event_to_dict(TaskFailed(error))))
             await socket.close()
@@ -46,7 +46,7 @@ async def _hear(socket: WebSocket, run: InstallRun) -> None:
             data: Any = parse_json(await socket.receive_text())
             with contextlib.suppress(ValueError, AttributeError):
                 run.control(command_from_dict(data))
-    except (WebSocketDisconnect, RuntimeError, ValueError):
+    except (WebSocketDisconnect, RuntimeError, ValueError, KeyError):
         run.control(Cancel())
 
 

@@ -9,6 +9,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from magi_desktop.token_count import ModelChoice, TokenCount, TokenCounter, Tokenizers
+from magi_engine.config.registry import Registry
 from magi_engine.model.tokenizer import MAX_TOKENS, Tokenizer
 from magi_engine.resources import resource_path
 
@@ -35,6 +36,17 @@ def test_a_damaged_configuration_is_counted_about(tmp_path: Path, content: str) 
     config = tmp_path / "config.json"
     config.write_text(content)
     assert not Tokenizers().count("a", ModelChoice("config", str(config))).exact
+
+
+def test_a_configuration_says_how_much_is_read(tmp_path: Path) -> None:
+    text = resource_path(Registry.load().find("pocket").config).read_text(encoding="utf-8")
+    settings = json.loads(text)
+    settings["model_config"]["caption_max_length"] = 20
+    config = tmp_path / "short.json"
+    config.write_text(json.dumps(settings))
+    count = Tokenizers().count("a red circle and " * 9, ModelChoice("short", str(config)))
+    assert count.limit == 20 < count.count
+    assert count.lost
 
 
 def test_what_is_lost() -> None:

@@ -18,19 +18,18 @@ from magi_engine.disk import require_room, writing
 from magi_engine.resources import resource_path
 from magi_engine.runtime.models.loaded import LoadedModel
 from magi_engine.runtime.models.memory import PlannedMemory, free_bytes
-from magi_engine.runtime.planning.footprint import DitWeights
 from magi_engine.runtime.planning.placement import Sizes, place
 from magi_engine.runtime.planning.quantization import (
     CALIBRATION_CHUNKS,
     calibration_config,
     measured_steps,
+    room_bytes,
 )
 from magi_engine.runtime.request.request import DEFAULT_SPECIAL_TOKENS
 from magi_engine.sampling.events import StepDone
 from magi_engine.sampling.noise import SeededNoise
 from magi_engine.sampling.sampler import Sampler
 from magi_engine.sampling.schedule import SamplerSettings
-from magi_engine.weights.growing import MARGIN_BYTES
 from magi_engine.weights.provenance import (
     FILE_NAME,
     RECIPE,
@@ -115,10 +114,7 @@ def _make(
     kept = folder / _INPUTS_FILE
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    made = DitWeights.of(config, True, torch.bfloat16.itemsize).total
-    require_room(
-        folder, made + 2 * inputs_bytes(config), MARGIN_BYTES
-    )  # a new one beside the one before
+    require_room(folder, room_bytes(config), 0)
     key = hashlib.sha256("\0".join((str(origin), *captions)).encode()).hexdigest()
     before = read_inputs(kept, key, mapped=False)
     done = before.captions

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
-from magi_engine.config.official import MagiConfig
+from magi_engine.config.official import MagiConfig, ModelConfig
 from magi_engine.config.places import default_cache_dir
 from magi_engine.config.registry import ModelEntry, Registry
 from magi_engine.config.vae import VaeConfig
@@ -38,10 +38,12 @@ class QuantizationEstimate:
 
     Attributes:
         disk_bytes: of the result.
+        room_bytes: that has to be free until it is there.
         seconds: until it is there; rough.
     """
 
     disk_bytes: int
+    room_bytes: int
     seconds: float
 
 
@@ -91,12 +93,26 @@ def estimate_quantization(
     flops = _calibration_flops(config, attention_weight(facts.device, False), tokens)
     captions = len(resource_path(entry.captions or "").read_text(encoding="utf-8").splitlines())
     calibrating = captions * flops / speed.dit_flops_per_s
-    made = DitWeights.of(config.model_config, True, ITEM_BYTES["bfloat16"]).total
+    made = _made_bytes(config.model_config)
     reading = weights / _READ_BYTES_PER_S
     compensated = config.model_config.hidden_size <= WIDEST_COMPENSATED
     on_processor = facts.cores * _ROUNDED_PER_S[compensated]
     rounding = made / (_ROUNDED_PER_S_ON_CARD if on_card else on_processor)
-    return QuantizationEstimate(made, (speed.load_s or 0.0) + reading + calibrating + rounding)
+    seconds = (speed.load_s or 0.0) + reading + calibrating + rounding
+    return QuantizationEstimate(made, room_bytes(config.model_config), seconds)
+
+
+def room_bytes(model: ModelConfig) -> int:
+    """What has to be free on the disk to make a model: for the result, for what is measured, and
+    for a new one of that beside the one before."""
+    from magi_engine.weights.growing import MARGIN_BYTES
+    from magi_engine.weights.quantize import inputs_bytes
+
+    return _made_bytes(model) + 2 * inputs_bytes(model) + MARGIN_BYTES
+
+
+def _made_bytes(model: ModelConfig) -> int:
+    return DitWeights.of(model, True, ITEM_BYTES["bfloat16"]).total
 
 
 def _calibration_flops(config: MagiConfig, weight: float, tokens: int) -> float:

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from magi_desktop.dialogs.add_model import AddModelDialog
+from magi_desktop.dialogs.machine import download_text
 from magi_desktop.dialogs.mirror import MirrorDialog
 from magi_desktop.dialogs.models import ModelsDialog
 from magi_desktop.dialogs.storage import _ThingRow
@@ -26,7 +27,13 @@ from magi_engine.config.registry import Registry
 from magi_engine.config.vae import VaeConfig
 from magi_engine.errors import DownloadError, ModelNotFoundError, WeightsError
 from magi_engine.install.adding import add_models
-from magi_engine.install.status import CachedKind, CachedThing, ModelState, model_statuses
+from magi_engine.install.status import (
+    CachedKind,
+    CachedThing,
+    ModelState,
+    ModelStatus,
+    model_statuses,
+)
 from magi_engine.install.tasks import (
     Add,
     Download,
@@ -40,7 +47,8 @@ from magi_engine.install.tasks import (
     TaskProgress,
     Verify,
 )
-from magi_engine.messages import Message
+from magi_engine.messages import NOTHING, Message
+from magi_engine.runtime.planning.quantization import QuantizationEstimate
 from magi_engine.takes.store import About, TakeStore
 from magi_engine.weights.layout import entry_paths, needed_files
 from magi_engine.weights.manifest import Manifest
@@ -386,6 +394,16 @@ def test_the_verdict_follows_the_machine(qtbot: QtBot, models: Models) -> None:
     look(dialog._machine, tiny)
     qtbot.waitUntil(lambda: "needs" in label.text())
     assert label.property("role") == "warning"
+
+
+def test_making_a_model_takes_more_room_than_it_has_in_the_end() -> None:
+    entry = Registry.load().find("4.5B-base-fp8")
+    status = ModelStatus(entry, ModelState.TO_MAKE, 0, 0, 0, NOTHING)
+    making = QuantizationEstimate(disk_bytes=5 * 10**9, room_bytes=10 * 10**9, seconds=60.0)
+    assert download_text(status, FACTS, making)[0] == "muted"
+    narrow = dataclasses.replace(FACTS, disk_free_bytes=8 * 10**9)
+    role, text = download_text(status, narrow, making)
+    assert (role, text) == ("warning", "10 GB on the disk, of which only 8.0 GB are free.")
 
 
 def test_a_damaged_file_is_said_where_it_belongs(qtbot: QtBot, models: Models) -> None:

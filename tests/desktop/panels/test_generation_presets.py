@@ -16,7 +16,8 @@ from pytestqt.qtbot import QtBot
 from magi_desktop.panels.preset_list import PresetList, preset_values
 from magi_desktop.panels.presets import PresetBar
 from magi_desktop.settings import SettingsFile
-from magi_desktop.state.draft import Draft, configuration
+from magi_desktop.state.draft import Draft
+from magi_desktop.state.generation_settings import configuration
 from magi_engine.config.official import MagiConfig
 from magi_engine.config.registry import Registry
 from magi_engine.resources import resource_path

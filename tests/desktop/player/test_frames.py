@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,12 @@ from pytestqt.qtbot import QtBot
 
 from magi_desktop.player.frames import FrameBuffer
 from magi_desktop.player.video_file import BlockReader, VideoFile, read_facts
+from magi_desktop.state.videos import describe
 from magi_engine.errors import MediaReadError
 from magi_engine.media.output import open_writer
+from magi_engine.runtime.request.request import SamplingOverrides
 from tests.desktop.player.clips import CHUNK, grey_frames, is_frame, write_greys
+from tests.desktop.state.helpers import request
 from tests.patience import settle
 
 SMALL = 64 * 48 * 3 * CHUNK * 4
@@ -118,6 +122,14 @@ def test_every_format_has_its_frames_at_their_places(tmp_path: Path, name: str) 
     later = BlockReader(VideoFile(path, facts.fps)).read(41, 3)
     assert later is not None
     assert is_frame(later[0], 41, tolerance)
+
+
+def test_a_folder_of_frames_is_as_fast_in_the_player_as_in_the_library(tmp_path: Path) -> None:
+    made = dataclasses.replace(request("a red ball"), sampling=SamplingOverrides(fps=12))
+    with open_writer(tmp_path / "frames", 64, 48, 12, made.to_json()) as writer:
+        writer.write(grey_frames(0, 6))
+    assert read_facts(tmp_path / "frames").fps == 12
+    assert describe(tmp_path / "frames", None, None).fps == 12
 
 
 def test_a_file_that_holds_less_than_it_says_ends_earlier(qtbot: QtBot, tmp_path: Path) -> None:

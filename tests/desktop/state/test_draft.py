@@ -11,7 +11,8 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from magi_desktop.state.controller import with_output
-from magi_desktop.state.draft import Draft, GenerationSettings, Reference, configuration
+from magi_desktop.state.draft import Draft, Reference
+from magi_desktop.state.generation_settings import GenerationSettings, configuration
 from magi_engine.config.added import AddedModel, AddedModels
 from magi_engine.errors import InvalidRequestError, OutputError
 from magi_engine.media.clips import ClipPart

@@ -19,7 +19,9 @@ def test_doctor_tries_everything_out(capsys: pytest.CaptureFixture[str], tmp_pat
     assert findings["Devices", "fp8 on cpu"]["works"]
     assert findings["Devices", "math attention on cpu"]["works"]
     assert findings["Output", "mp4"]["works"]
-    assert findings["Output", "webm"]["works"]
+    written = [name for topic, name in findings if topic == "Output"]
+    assert written == ["mp4", "webm", "gif", "webp", "PNG frames"]
+    assert all(findings["Output", name]["works"] for name in written)
     missing = findings["Models", "4.5B-base"]
     assert not missing["works"]
     assert "transformer" in missing["detail"]

@@ -168,6 +168,7 @@ def test_what_it_takes_is_known_before(tmp_path: Path) -> None:
     small, large = estimates["4.5B-distill-fp8-made"], estimates["24B-distill-fp8-made"]
     assert small.disk_bytes == pytest.approx(5.1e9, rel=0.02)
     assert large.disk_bytes == pytest.approx(26e9, rel=0.1)
+    assert small.room_bytes == pytest.approx(10.2e9, rel=0.02), "with what is measured"
     assert large.seconds > small.seconds > estimates["pocket-fp8"].seconds > 0
     assert estimates["4.5B-base-fp8"].seconds > 2 * small.seconds
     card = dataclasses.replace(facts, device="cuda:0", device_name="NVIDIA H100 80GB HBM3")

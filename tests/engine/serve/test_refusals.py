@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import socket
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import numpy as np
 import pytest
+import uvicorn
 from PIL import Image
 
+from magi_engine.install.process import InstallProcess
+from magi_engine.install.tasks import Download, TaskFailed
 from magi_engine.media.fit import CropBox
 from magi_engine.media.output import open_writer
 from magi_engine.remote.connection import Connection
 from magi_engine.remote.engine import RemoteEngine
+from magi_engine.remote.models import RemoteModels
 from magi_engine.runtime.engine import Engine
 from magi_engine.runtime.job.events import (
     Cancelled,
@@ -28,6 +36,10 @@ from magi_engine.runtime.job.events import (
 )
 from magi_engine.runtime.process.control import Cancel
 from magi_engine.runtime.request.request import Mode
+from magi_engine.serve.app import application
+from magi_engine.serve.jobs import JobBook
+from magi_engine.serve.tokens import Tokens
+from magi_engine.serve.uploads import Uploads
 from tests.engine.serve.servers import Server, small_request
 
 _FOLDERS = ("4.5B-base",)
@@ -142,6 +154,22 @@ def test_a_refusal_is_an_error_as_any_other_and_leaves_its_key_free(client: http
     assert client.delete(f"/v1/jobs/{job.json()['id']}").status_code == 204
 
 
+def test_a_missing_model_says_nothing_of_the_server(server: Server, client: httpx2.Client) -> None:
+    good = json.loads(small_request(Path("video.mp4"), model="4.5B-base").to_json())
+    answer = client.post("/v1/jobs", json=good)
+    assert (answer.status_code, answer.json()["error"]) == (400, "ModelNotFoundError")
+    assert "There is no folder models" in answer.json()["message"]
+    assert str(server.home) not in answer.text
+
+
+def test_a_task_with_a_key_that_is_not_accepted_says_so(server: Server) -> None:
+    models = RemoteModels(Connection(server.address, "k" * 30))
+    (last,) = models.run(Download("4.5B-base"))
+    assert isinstance(last, TaskFailed)
+    assert "key is not accepted" in str(last.error)
+    models.close()
+
+
 def test_nothing_waits_for_the_video_that_is_made(
     engine: RemoteEngine, client: httpx2.Client, tmp_path: Path
 ) -> None:
@@ -149,6 +177,7 @@ def test_nothing_waits_for_the_video_that_is_made(
     events = engine.generate(small_request(tmp_path / "a.mp4", num_frames=None))
     next(event for event in events if isinstance(event, ChunkReady))
     assert client.post("/v1/jobs", json={**good, "width": 50}).status_code == 400
+    assert client.get("/v1/findings").status_code == 409
     waiting = client.post("/v1/jobs", json=good)
     assert (waiting.status_code, waiting.json()["state"]) == (201, "waiting")
     assert [job["state"] for job in client.get("/v1/jobs").json()][:2] == ["waiting", "running"]
@@ -198,3 +227,46 @@ def test_the_page_of_the_api_says_what_is_answered(client: httpx2.Client) -> Non
         assert answer.status_code == status, answer.url
         assert sorted(answer.json()) == sorted(error["schema"]["required"]), answer.url
     assert asked[1][1].headers["allow"]
+
+
+def test_bytes_are_no_task(server: Server) -> None:
+    with server.connection.socket("/v1/tasks") as tasks:
+        tasks.send(b"\xff")
+        (said,) = tasks
+    assert json.loads(said)["error"]["message"]["text"] == "That is no task."
+
+
+class _Slow:
+    """Answers when so many have asked."""
+
+    models_dir = None
+
+    def __init__(self, many: int) -> None:
+        self._asked = threading.Barrier(many)
+
+    def prospects(self) -> dict[str, Any]:
+        self._asked.wait()
+        return {}
+
+
+def test_who_waits_for_an_engine_keeps_nobody_else_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    many, uploads, tokens = 60, Uploads(), Tokens(tmp_path / "token")
+    book = JobBook(lambda _job: contextlib.nullcontext(), uploads)  # type: ignore[arg-type]
+    app = application(_Slow(many), InstallProcess(), book, uploads, tokens)  # type: ignore[arg-type]
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None))
+    headers = {"Authorization": f"Bearer {(tmp_path / 'token').read_text().strip()}"}
+    with (
+        socket.create_server(("127.0.0.1", 0), backlog=many) as listening,
+        ThreadPoolExecutor(many + 1) as threads,
+    ):
+        address = f"http://127.0.0.1:{listening.getsockname()[1]}/v1/models"
+        serving = threads.submit(server.run, sockets=[listening])
+        calm: dict[str, Any] = {"headers": headers, "timeout": None, "trust_env": False}
+        asked = [threads.submit(httpx2.get, address, **calm) for _ in range(many)]
+        assert {one.result().status_code for one in asked} == {200}
+        server.should_exit = True
+        serving.result()
+    book.close()
