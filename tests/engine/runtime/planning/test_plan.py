@@ -16,6 +16,7 @@ from magi_engine.config.registry import Registry
 from magi_engine.config.vae import VaeConfig
 from magi_engine.errors import InvalidRequestError, MediaReadError, ModelNotFoundError
 from magi_engine.media.output import open_writer
+from magi_engine.messages import duration_words
 from magi_engine.resources import resource_path
 from magi_engine.runtime.doctor import model_findings
 from magi_engine.runtime.engine import Engine
@@ -256,6 +257,7 @@ def test_the_doctor_says_what_the_plan_says(facts: MachineFacts, tmp_path: Path)
         else:
             needed = whole.ram_bytes if whole.vram_bytes is None else whole.vram_bytes
             assert f"{needed / 1e9:.1f} GB on {facts.device}, roughly " in finding.detail
+            assert f"roughly {duration_words(whole.times.all_s)} for " in finding.detail
         fair = whole.fits and whole.pace is Pace.FAIR
         assert finding.works == (fair and "not " not in finding.detail)
 
