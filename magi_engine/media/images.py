@@ -40,7 +40,7 @@ MAX_JPEG_PIXELS = 500_000_000
 
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1"})
 
-_ANIMATED_FORMATS = frozenset({"GIF", "PNG", "WEBP"})
+_ANIMATED_FORMATS = frozenset({"AVIF", "GIF", "PNG", "WEBP"})
 
 
 def read_image(

@@ -21,7 +21,7 @@ from magi_engine.errors import MagiError
 from magi_engine.media.growing import GrowingWriter
 from magi_engine.media.output import open_writer
 from magi_engine.media.targets import VIDEO_SUFFIXES
-from magi_engine.messages import counted
+from magi_engine.messages import counted, duration_words
 from magi_engine.ops.backends import Timing, fused_kernels
 from magi_engine.ops.fp8 import E4M3, fp8_matmul, has_fp8_matmul
 from magi_engine.runtime.machine.devices import choose_device, usable_devices
@@ -233,7 +233,7 @@ def _verdict(plan: JobPlan) -> str:
     size = f"{runtime.video_size_w}x{runtime.video_size_h}, {steps}"
     needed = plan.ram_bytes if plan.vram_bytes is None else plan.vram_bytes
     length_s = (plan.length.num_frames or 0) / plan.fps
-    time = f"roughly {plan.times.all_s / 60:.1f} min for {length_s:g} s of video"
+    time = f"roughly {duration_words(plan.times.all_s)} for {length_s:g} s of video"
     return f"{size}, {_gigabytes(needed)} on {plan.device}, {time}"
 
 

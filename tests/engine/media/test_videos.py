@@ -97,6 +97,14 @@ def test_resampling_takes_nearest_frames_and_ends_on_the_last(
         )
 
 
+def test_a_picture_that_stands_is_there_until_the_next_one(make_video: MakeVideo) -> None:
+    """As recorders of screens write it; what the blocks of Matroska say of durations is a guess."""
+    path = make_video(numbered(4), name="screen.mkv", pts=(0, 3000, 3040, 3080))
+    assert numbers(read_video(path, 64, 48, 24, ClipPart.range(1, 2))) == [0] * 24
+    start = plan_clip(path, 24, ClipPart.start(1))
+    assert (start.frames, start.start_s, start.end_s) == (24, 0, 1)
+
+
 def test_variable_frame_rate_goes_by_timestamps(make_video: MakeVideo) -> None:
     # 10 frames within the first second, then one every half second.
     pts = [*range(0, 1000, 100), 1000, 1500, 2000, 2500]
@@ -153,7 +161,7 @@ def test_codecs_and_bit_depths(
     assert numbers(read_video(path, 64, 48, 24), step=8) == list(range(24))
 
 
-@pytest.mark.parametrize("suffix", ["gif", "webp", "png"])
+@pytest.mark.parametrize("suffix", ["gif", "webp", "png", "avif"])
 def test_animations_are_videos(tmp_path: Path, suffix: str) -> None:
     pictures = [Image.fromarray(picture) for picture in numbered(8, step=16)]
     options: dict[str, Any] = {"lossless": True} if suffix == "webp" else {}
