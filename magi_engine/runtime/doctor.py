@@ -191,17 +191,18 @@ def _memory(models_dir: Path) -> Iterator[Finding]:
 
 
 def _codecs() -> Iterator[Finding]:
-    with tempfile.TemporaryDirectory() as folder:
-        for suffix in (*VIDEO_SUFFIXES, ""):
-            target = Path(folder) / f"frames{suffix}"
-            by: list[str] = []
-            works, why = _try(lambda target=target, by=by: by.append(_write_one(target)))
-            yield Finding("Output", suffix[1:] or "PNG frames", works, why or by[0])
+    for suffix in (*VIDEO_SUFFIXES, ""):
+        by: list[str] = []
+        works, why = _try(lambda suffix=suffix, by=by: by.append(_write_one(suffix)))
+        yield Finding("Output", suffix[1:] or "PNG frames", works, why or by[0])
 
 
-def _write_one(target: Path) -> str:
+def _write_one(suffix: str) -> str:
     """Write a short video; returns which encoder did it, if there was a choice."""
-    with open_writer(target, 256, 256, 24) as writer:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        open_writer(Path(folder) / f"frames{suffix}", 256, 256, 24) as writer,
+    ):
         writer.write(np.zeros((4, 256, 256, 3), np.uint8))
         return f"by {writer.encoder}" if isinstance(writer, GrowingWriter) else ""
 

@@ -95,11 +95,16 @@ def validate(request: GenerationRequest, config: MagiConfig) -> MagiConfig:
     check_attention(request.attention)
     _check_reference(request)
     _check_overrides(request)
-    if request.num_frames is not None and request.num_frames > MAX_FRAMES:
+    frames = request.num_frames
+    if frames is None:
+        own = config.runtime_config
+        chunk_frames = own.chunk_width * own.temporal_downsample_factor
+        frames = (request.only_chunks or 0) * chunk_frames
+    if frames > MAX_FRAMES:
         raise InvalidRequestError(
             "A video of {frames} frames is longer than any that can be planned.",
             "Ask for at most {seconds} seconds, or for a video without an end.",
-            frames=request.num_frames,
+            frames=frames,
             seconds=MAX_FRAMES // (request.sampling.fps or config.runtime_config.fps),
         )
     merged = configured(config, request)

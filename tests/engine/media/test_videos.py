@@ -15,6 +15,7 @@ from magi_engine.errors import InvalidRequestError, MediaReadError
 from magi_engine.media import frames
 from magi_engine.media.clips import ClipPart, iter_source_frames, plan_clip, read_plan
 from magi_engine.media.fit import FitPolicy
+from magi_engine.media.images import read_image
 from magi_engine.media.info import MediaKind, probe
 from tests.reading import read_video
 
@@ -337,6 +338,15 @@ def test_bad_input_is_one_sentence(
     assert "\n" not in str(caught.value)
     assert str(caught.value.hint)
     assert capfd.readouterr().err == ""
+
+
+def test_sound_alone_is_no_video_for_who_wants_an_image_either(
+    tmp_path: Path, make_video: MakeVideo
+) -> None:
+    with pytest.raises(MediaReadError, match="holds no video track"):
+        read_image(sound_only(tmp_path, make_video), 64, 48)
+    with pytest.raises(MediaReadError, match="is a video, not an image"):
+        read_image(make_video(numbered(4)), 64, 48)
 
 
 @pytest.mark.parametrize(
