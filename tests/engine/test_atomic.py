@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,11 +81,11 @@ def test_a_file_that_is_looked_at_as_soon_as_it_is_there_is_put_in_place(
     Player(monkeypatch, looks=0)
     opened, looks = Path.open, [2]
 
-    def refused(path: Path, mode: str = "r", **options: str) -> object:
+    def refused(path: Path, mode: str = "r", *options: Any, **more: Any) -> object:
         if mode == "r+b" and looks[0]:
             looks[0] -= 1
             raise PermissionError(13, "it is in use")
-        return opened(path, mode, **options)
+        return opened(path, mode, *options, **more)
 
     monkeypatch.setattr(Path, "open", refused)
     atomic.write_text(tmp_path / "clip.mp4", "finished")
