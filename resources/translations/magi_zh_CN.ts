@@ -1569,6 +1569,10 @@
         </translation>
     </message>
     <message>
+        <source>The prompt was removed.</source>
+        <translation>提示词已移除。</translation>
+    </message>
+    <message>
         <source>Try again</source>
         <translation>重试</translation>
     </message>
