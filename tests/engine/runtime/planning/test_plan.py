@@ -409,6 +409,22 @@ def test_the_warm_up_is_told_apart_from_the_pace() -> None:
     assert meter().speed(before) is None
 
 
+def test_a_batch_that_became_one_video_computed_only_that_one() -> None:
+    costs = DitCosts.of_model(CONFIG.model_config, 384)
+    batch = PaceMeter(CONFIG, VaeConfig(), costs.times(3))
+    batch.step_done(FORWARD, 9.0)  # the one that did not fit
+    batch.alone_after_all(3)
+    alone = PaceMeter(CONFIG, VaeConfig(), costs)
+    for pace in (batch, alone):
+        pace.step_done(FORWARD, 1.0)
+        pace.step_done(FORWARD, 1.0)
+        pace.chunk_done(6, 1.0)
+    speeds = [pace.speed(Preparation()) for pace in (batch, alone)]
+    assert speeds[0] is not None
+    assert speeds[1] is not None
+    assert speeds[0].dit_flops_per_s == pytest.approx(speeds[1].dit_flops_per_s)
+
+
 def test_speeds_survive_damage_and_mix(tmp_path: Path) -> None:
     assert Speeds.load(tmp_path).measured("m", "d", "float32", 10) is None
     whole = '"dit_flops_per_s": 1, "vae_flops_per_s": 1'
