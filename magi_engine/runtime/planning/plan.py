@@ -41,6 +41,7 @@ from magi_engine.runtime.request.length import LengthPlan
 from magi_engine.runtime.request.request import Along, GenerationRequest, Mode
 from magi_engine.runtime.request.validation import (
     check_prompts,
+    check_rate,
     check_start,
     validate,
     warnings_for,
@@ -285,6 +286,7 @@ def _plan(
     if take is not None:
         earlier = GenerationRequest.from_json(take.about.request)
         check_start(request, length, earlier, take.chunks)
+        check_rate(runtime.fps, take.about.fps)
         theirs = model_config(earlier.model, earlier.config_path)
         theirs = _autoencoder(_found(earlier, theirs[0], models_dir), *theirs, models_dir)
         if theirs != _autoencoder(found, name, own, models_dir):

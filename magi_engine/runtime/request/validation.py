@@ -265,7 +265,7 @@ def check_start(
         kept: how many of its chunks there are.
 
     Raises:
-        InvalidRequestError: it has fewer chunks, or another size or number of frames per second.
+        InvalidRequestError: it has fewer chunks, or another size.
     """
     shared, of_result = length.shared_chunks, length.result_chunks
     if not 0 <= shared <= kept:
@@ -286,6 +286,18 @@ def check_start(
             "Choose that size.",
             width=earlier.width,
             height=earlier.height,
+        )
+
+
+def check_rate(fps: float, earlier: float) -> None:
+    """Raises: InvalidRequestError: what is shared with an earlier video would play faster or
+    slower than it was made."""
+    if fps != earlier:
+        raise InvalidRequestError(
+            "A video of {earlier:g} frames per second cannot go on with {fps:g}.",
+            "Choose {earlier:g} frames per second.",
+            earlier=earlier,
+            fps=fps,
         )
 
 
