@@ -15,7 +15,7 @@ from magi_engine.errors import InvalidRequestError, MediaReadError
 from magi_engine.media import frames
 from magi_engine.media.clips import ClipPart, iter_source_frames, plan_clip, read_plan
 from magi_engine.media.fit import FitPolicy
-from magi_engine.media.images import read_image
+from magi_engine.media.images import check_image, read_image
 from magi_engine.media.info import MediaKind, probe
 from tests.reading import read_video
 
@@ -338,6 +338,15 @@ def test_bad_input_is_one_sentence(
     assert "\n" not in str(caught.value)
     assert str(caught.value.hint)
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".nfo", ".ans", ".bin", ".xb"])
+def test_a_text_is_no_video(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"notes{suffix}"
+    path.write_text("a red ball rolls over a table\n" * 100)
+    for look in (probe, check_image, lambda path: plan_clip(path, 24)):
+        with pytest.raises(MediaReadError, match="is not an image or a video"):
+            look(path)
 
 
 def test_sound_alone_is_no_video_for_who_wants_an_image_either(
