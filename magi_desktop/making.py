@@ -63,6 +63,7 @@ class Making(QObject):
         dialogs.variations_wanted.connect(self.vary)
         arrivals.seed_locked.connect(self._say_seed_locked)
         prompt.later.taken.connect(self._say_storyboard)
+        prompt.later.taken_out.connect(self._say_taken_out)
 
     @Slot(int)
     def generate(self, copies: int = 1, only_chunks: int | None = None) -> None:
@@ -245,6 +246,8 @@ class Making(QObject):
         if name in ("plan", "editing"):
             return
         self._notice.withdraw("draft")
+        if name == "base":
+            self._notice.withdraw("later prompt")
         if name != "prompt":
             self._notice.withdraw("input")
         if name in ("model", "config_path"):
@@ -273,6 +276,10 @@ class Making(QObject):
     def _say_storyboard(self, count: int, undo: Callable[[], None]) -> None:
         text = self.tr("%n prompt(s) of a storyboard are in place of those before.", "", count)
         self._notice.offer_undo(text, undo, about="words")
+
+    @Slot(object)
+    def _say_taken_out(self, undo: Callable[[], None]) -> None:
+        self._notice.offer_undo(self.tr("The prompt was removed."), undo, about="later prompt")
 
     @Slot(object)
     def say_input_error(self, error: Exception) -> None:

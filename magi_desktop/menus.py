@@ -22,6 +22,7 @@ from shiboken6 import isValid
 
 from magi_desktop import set_up
 from magi_desktop.video_actions import VARIATIONS
+from magi_desktop.widgets.controls import take_typed
 from magi_engine.runtime.request.request import Mode
 
 if TYPE_CHECKING:
@@ -69,8 +70,12 @@ class Menus:
         if entry.shortcut:
             action.setShortcut(QKeySequence(entry.shortcut))
             action.setAutoRepeat(False)  # a key held down makes one video
-        action.triggered.connect(lambda _checked=False: entry.do())
+        action.triggered.connect(partial(self._do, entry))
         return action
+
+    def _do(self, entry: Entry, _checked: bool = False) -> None:
+        take_typed(self.window.focusWidget())
+        entry.do()
 
 
 class MenuKeys(QObject):

@@ -56,6 +56,7 @@ class SettingsFile(QObject):
         self._read_only = False
         self._save_failed_before = False
         self._data = self._load()
+        self._written = self._text()
         # One thread, so that saves keep their order.
         self._pool = background.Pool(self)
         self._timer = QTimer(self, singleShot=True, interval=_SAVE_DELAY_MS)
@@ -82,16 +83,20 @@ class SettingsFile(QObject):
     def flush(self) -> None:
         """Save what is not saved yet, now: before the program ends."""
         self._pool.waitForDone()
-        if self._timer.isActive():
-            self._timer.stop()
+        self._timer.stop()
+        text = self._text()
+        if text != self._written:  # perhaps for want of room that there is now
             try:
-                self._write(self._text())
+                self._write(text)
             except OSError:
                 logger.exception("the settings could not be saved")
 
     @Slot()
     def _save_later(self) -> None:
-        self._pool.run(self._write, self._text(), failed=self._save_failed)
+        self._pool.run(self._write, self._text(), then=self._saved, failed=self._save_failed)
+
+    def _saved(self, _: None) -> None:
+        self._save_failed_before = False
 
     def _save_failed(self, error: Exception) -> None:
         logger.error("the settings could not be saved: %s", error)
@@ -110,11 +115,13 @@ class SettingsFile(QObject):
         self.noticed.emit(why)
 
     def _text(self) -> str:
-        return json.dumps({**self._data, "version": self._version}, indent=2, ensure_ascii=False)
+        # In ASCII: names of files may hold what UTF-8 cannot.
+        return json.dumps({**self._data, "version": self._version}, indent=2)
 
     def _write(self, text: str) -> None:
         if not self._read_only:
             atomic.write_text(self.path, text)
+            self._written = text
 
     def _load(self) -> dict[str, Any]:
         if not os.path.lexists(self.path):

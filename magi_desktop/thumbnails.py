@@ -62,6 +62,8 @@ class Thumbnails(QObject):
         self._animated: Path | None = None
         self._stop = threading.Event()
         self._busy = False
+        self._forgotten: set[Path] = set()
+        """Files that became others while a picture was being made."""
         self._pool = background.Pool(self)
         self._pool.run(_tidy, folder, _KEPT_FILES)
 
@@ -90,10 +92,12 @@ class Thumbnails(QObject):
         self._pictures.pop(path, None)
         self._animations.pop(path, None)
         self._hopeless.discard(path)
+        self._forgotten.add(path)
 
     def close(self) -> None:
         """Make nothing more; waits for the picture under way."""
         self._wanted, self._animated = [], None
+        self._forgotten.clear()
         self._stop.set()
         self._pool.clear()
         self._pool.waitForDone(2000)
@@ -101,6 +105,7 @@ class Thumbnails(QObject):
     def _go_on(self) -> None:
         if self._busy:
             return
+        self._forgotten.clear()
         animated = self._animated
         if (
             animated is not None
@@ -127,23 +132,29 @@ class Thumbnails(QObject):
             )
 
     def _keep(self, path: Path, picture: QImage) -> None:
-        _remember(self._pictures, path, picture, _KEPT_THUMBNAILS)
         self._busy = False
-        self.ready.emit(path)
+        if path in self._forgotten:
+            self._wanted.insert(0, path)
+        else:
+            _remember(self._pictures, path, picture, _KEPT_THUMBNAILS)
+            self.ready.emit(path)
         self._go_on()
 
     def _keep_animation(self, path: Path, frames: list[QImage] | None) -> None:
         self._busy = False
-        if frames is not None:
+        if frames is not None and path not in self._forgotten:
             _remember(self._animations, path, frames, _KEPT_ANIMATIONS)
             self.animation_ready.emit(path)
         self._go_on()
 
     def _give_up(self, path: Path, error: Exception) -> None:
         logger.info("no picture of %s: %s", path, error)
-        self._hopeless.add(path)
         self._busy = False
-        self.failed.emit(path)
+        if path in self._forgotten:
+            self._wanted.insert(0, path)
+        else:
+            self._hopeless.add(path)
+            self.failed.emit(path)
         self._go_on()
 
 

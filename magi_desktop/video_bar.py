@@ -23,7 +23,7 @@ from magi_desktop.theme import tokens as t
 from magi_desktop.theme.icons import bind_icon
 from magi_desktop.video_actions import VideoActions, VideoCommands
 from magi_desktop.widgets.controls import ElidedLabel, icon_button, name_control
-from magi_desktop.widgets.layout import hbox, vbox
+from magi_desktop.widgets.layout import STRETCH, hbox, vbox
 
 _SEPARATOR = "  ·  "
 
@@ -47,6 +47,9 @@ class VideoBar(QWidget):
         self.facts.setProperty("role", "caption")
         self._words = QWidget(self)
         vbox(self._words, 0).add(self.title, self.facts)
+        policy = self._words.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)
+        self._words.setSizePolicy(policy)
         self.back = QPushButton(self)
         self.back.setProperty("kind", "quiet")
         self.back.clicked.connect(player.show_job)
@@ -70,9 +73,9 @@ class VideoBar(QWidget):
         self.more.setMenu(QMenu(self.more))
         self.more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         a.fill(self.more.menu(), shown=True)
-        hbox(self, t.SPACE_1).add(
-            (self._words, 1),
+        buttons = hbox(spacing=t.SPACE_1).add(
             (self.back, 1),
+            STRETCH,
             self._button(a.favourite),
             self._button(a.show_in_folder),
             self.resume,
@@ -80,6 +83,7 @@ class VideoBar(QWidget):
             self.export,
             self.more,
         )
+        vbox(self, t.SPACE_1).add(self._words, buttons)
         player.shown_changed.connect(self.refresh)
         player.menu_wanted.connect(self._show_menu)
         library.changed.connect(self.refresh)

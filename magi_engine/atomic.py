@@ -61,10 +61,14 @@ def put_in_place(source: Path, target: Path) -> None:
         OSError: it cannot be renamed; both are as they were.
     """
     if source.is_file():
-        with source.open("r+b") as file:
-            os.fsync(file.fileno())
+        retry_while_in_use(lambda: _sync_file(source))
     retry_while_in_use(lambda: os.replace(source, target))
     sync_folder(target.parent)
+
+
+def _sync_file(file: Path) -> None:
+    with file.open("r+b") as opened:
+        os.fsync(opened.fileno())
 
 
 def sync_folder(folder: Path) -> None:

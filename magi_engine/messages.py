@@ -86,6 +86,7 @@ NOTHING = Message("")
 _LIST = Message(", ")
 _BYTES = "bytes"
 _MOST_LETTERS = 300
+_DAYS_S = 100 * 3600
 
 
 def size_words(size_bytes: float, decimals: int = 1) -> str:
@@ -93,6 +94,18 @@ def size_words(size_bytes: float, decimals: int = 1) -> str:
     if size_bytes >= 1e8:
         return f"{size_bytes / 1e9:.{decimals}f} GB"
     return f"{max(size_bytes / 1e6, 10**-decimals):.{decimals}f} MB"
+
+
+def duration_words(seconds: float) -> str:
+    """``seconds`` as a person would say them: 7 s, 3:05 min, 2:10 h, 15 days."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02} min"
+    if whole < _DAYS_S:
+        return f"{whole // 3600}:{whole % 3600 // 60:02} h"
+    return f"{round(whole / 86400)} days"
 
 
 def counted(number: int, words: str) -> str:

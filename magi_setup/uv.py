@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from magi_setup.errors import SetupCancelled, disk_full
@@ -44,10 +45,15 @@ class Uv:
         """Run it, yielding None several times a second, its result last; raises as ``run``."""
         command = [str(self.program), *arguments, "--no-progress"]
         environment = {**os.environ, "UV_CACHE_DIR": str(self.cache), "UV_NO_CONFIG": "1"}
-        with (
-            tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as out,
-            tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors,
-        ):
+        # Beside the cache: the folder of temporary files may be full, or none.
+        said = partial(
+            tempfile.TemporaryFile,
+            "w+",
+            encoding="utf-8",
+            errors="replace",
+            dir=self.cache.parent,
+        )
+        with said() as out, said() as errors:
             process = subprocess.Popen(
                 command,
                 env=environment,

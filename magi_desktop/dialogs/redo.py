@@ -19,6 +19,7 @@ from magi_desktop.widgets.controls import (
     name_control,
     prepare_number,
     push_button,
+    take_typed,
     text_label,
 )
 from magi_desktop.widgets.fitting import Sheet
@@ -153,6 +154,7 @@ class RedoDialog(Sheet):
         self._choose(1)
 
     def _choose(self, copies: int) -> None:
+        take_typed(self.focusWidget())
         text = self.text.toPlainText().strip()
         request = self._earlier.redone(
             self.place.currentIndex(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal, Slot
-from PySide6.QtGui import QCloseEvent, QFontDatabase
+from PySide6.QtGui import QFontDatabase
 from PySide6.QtWidgets import QPlainTextEdit, QWidget
 
 from magi_desktop.theme import tokens as t
@@ -120,7 +120,8 @@ class SpeedDialog(Sheet):
         self.bar.setVisible(self._running)
         self.copy.setEnabled(self.report is not None)
 
-    def closeEvent(self, event: QCloseEvent) -> None:
+    def done(self, result: int) -> None:
+        """Close, by whatever means; what is under way ends."""
         if self._running:
             self.stopped.emit()
-        super().closeEvent(event)
+        super().done(result)

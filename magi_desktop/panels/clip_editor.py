@@ -66,6 +66,7 @@ class ClipEditor(QWidget):
         """Show a clip; nothing is done if it is shown already at this rate."""
         limits = ClipRange(duration_s, fps)
         if (path, info) != (self._path, self._info) or duration_s != self._range.duration_s:
+            self._stop()
             self._path, self._info, self._range = path, info, limits
             self.strip.set_clip(limits)
             self._load_strip()
@@ -86,6 +87,9 @@ class ClipEditor(QWidget):
         """Stop all work on the clip: there is none any more."""
         self._path = self._info = None
         self._timer.stop()
+        self._stop()
+
+    def _stop(self) -> None:
         for task in (self._strip_task, self._plan_task):
             if task is not None:
                 task.cancel()
@@ -221,8 +225,6 @@ class ClipEditor(QWidget):
     # Work in the background.
 
     def _load_strip(self) -> None:
-        if self._strip_task is not None:
-            self._strip_task.cancel()
         assert self._path is not None
         assert self._info is not None
         size = thumbnail_size(self._info, _STRIP_SIDE)

@@ -60,10 +60,12 @@ class LaterPrompts(QWidget):
         failed: a MagiError: a storyboard cannot be read or written.
         taken: how many prompts of a storyboard took the place of all there were, and what puts
             those back.
+        taken_out: what puts back a prompt that was removed.
     """
 
     failed = Signal(object)
     taken = Signal(int, object)
+    taken_out = Signal(object)
 
     def __init__(self, draft: Draft, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -209,7 +211,7 @@ class LaterPrompts(QWidget):
     def _prompts(self) -> tuple[PromptChange, ...]:
         """What the rows say; those without a text say nothing."""
         said = (row for row in self._rows if row.text)
-        return tuple(PromptChange(r.chunk, r.text, r.transition.currentData()) for r in said)
+        return tuple(row.change for row in said)
 
     @Slot()
     def _store(self) -> None:
@@ -242,6 +244,11 @@ class LaterPrompts(QWidget):
         self._add.setFocus()
         self._refresh()
         self._store()
+        if row.text:
+            self.taken_out.emit(partial(self._put_back, row.change))
+
+    def _put_back(self, change: PromptChange) -> None:
+        self._row_moved(self._append(change.chunk, change.text, change.transition), 1)
 
     def _chain_tab_order(self) -> None:
         last: QWidget = self._section.button
@@ -363,6 +370,11 @@ class LaterPromptRow(QWidget):
     def text(self) -> str:
         """The prompt, without space around it."""
         return self.field.text().strip()
+
+    @property
+    def change(self) -> PromptChange:
+        """What the row says."""
+        return PromptChange(self.chunk, self.text, self.transition.currentData())
 
     @property
     def controls(self) -> tuple[QWidget, ...]:

@@ -109,7 +109,7 @@ class PresetBar(QWidget):
 
     def apply(self, name: str) -> None:
         """Use an own preset; one that does not fit any more changes nothing and says why."""
-        before = self._draft.settings
+        before, go_back = self._draft.settings, self._draft.settings_back()
         self._target = name
         try:
             settings = fitting_settings(self.presets.values(name), before)
@@ -120,9 +120,7 @@ class PresetBar(QWidget):
             return
         self._set(settings)
         if settings != before:
-            self.notice.offer_undo(
-                self.tr("“{}” is in use.").format(name), lambda: self._set(before)
-            )
+            self.notice.offer_undo(self.tr("“{}” is in use.").format(name), go_back)
 
     @Slot(str)
     def _draft_changed(self, name: str) -> None:
@@ -236,14 +234,14 @@ class PresetBar(QWidget):
         )
 
     def _imported(self, found: Imported) -> None:
-        before = self._draft.settings
+        before, go_back = self._draft.settings, self._draft.settings_back()
         own = GenerationSettings.of_model(found.values["model"], found.values["config_path"])
         kept = {name: getattr(before, name) for name in ("special_tokens", "file_format", "crf")}
         self._set(dataclasses.replace(own, **{**kept, **found.values}))
         text = self.tr("The settings are those of {}.")
         if found.as_file:
             text = self.tr("{} is used as it is, with the model it names.")
-        self.notice.offer_undo(text.format(found.name), lambda: self._set(before))
+        self.notice.offer_undo(text.format(found.name), go_back)
 
 
 _SETTINGS_FIELDS = tuple(field.name for field in dataclasses.fields(GenerationSettings))

@@ -121,7 +121,7 @@ class QueuePanel(QWidget):
         dialog.setInputMode(QInputDialog.InputMode.IntInput)
         dialog.setIntRange(1, _MOST_COPIES)
         dialog.setIntValue(_USUAL_COPIES)
-        duplicate = partial(self._queue.duplicate, chosen[0].id)
+        duplicate = partial(self._queue.duplicate, chosen[0])
         dialog.intValueSelected.connect(lambda count: self.duplicated.emit(duplicate(count)))
         dialog.open()
 

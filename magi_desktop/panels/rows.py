@@ -70,7 +70,9 @@ class LengthRow(Field):
         seconds = self.draft.settings.seconds
         self._last_seconds = seconds or self._last_seconds
         with QSignalBlocker(self.slider), QSignalBlocker(self.box), QSignalBlocker(self.endless):
-            self.box.setRange(0.04, MAX_FRAMES / effective(self.draft, "fps"))
+            # A length that another rate has made too short or too long is shown as it is.
+            fps, asked = effective(self.draft, "fps"), self._last_seconds
+            self.box.setRange(min(1 / fps, asked), max(MAX_FRAMES / fps, asked))
             self.slider.setValue(round(self._last_seconds))
             self.box.setValue(self._last_seconds)
             self.endless.setChecked(seconds is None)

@@ -49,6 +49,7 @@ class JobLink(QObject):
     def show(self) -> None:
         """Let the player show the job from its first frame on, whether it runs or has ended."""
         job, player = self._job, self._player
+        self._forget_reference()
         if job.plan is None:
             self._before = player.path
             player.clear()
@@ -158,10 +159,12 @@ class JobLink(QObject):
 
     # The reference, as the model sees it
 
-    def _read_reference(self) -> None:
+    def _forget_reference(self) -> None:
         if self._reference is not None:
             self._reference.cancel()
             self._reference = None
+
+    def _read_reference(self) -> None:
         request = self._job.request
         if request is None or request.reference is None or self._job.plan is None:
             return

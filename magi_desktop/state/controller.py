@@ -159,11 +159,7 @@ class Controller(QObject):
         # How to compute is a matter of this computer, not of the settings a video came from.
         here = self._computing()
         request = dataclasses.replace(request, **here).as_wished()
-        try:
-            self.job.begin(request)
-        except MagiError as error:  # the model of an old queue is no longer known
-            self._not_started(error)
-            return
+        self.job.begin(request)
         if self._current is not None:
             self._queue.mark_begun(self._current.id, request)
         waiting = [dataclasses.replace(item.request, **here) for item in self._queue.waiting]

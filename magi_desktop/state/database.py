@@ -109,7 +109,7 @@ def open_database(path: Path, migrations: Sequence[Migration] = MIGRATIONS) -> O
         return open_copy(path, _why_unwritable(path), migrations)
     except sqlite3.Error as error:
         logger.warning("%s cannot be opened", path, exc_info=error)
-        if _is_damage(error):
+        if not of_the_disk(error):
             aside = _move_aside(path)
             if aside is not None:
                 with contextlib.suppress(sqlite3.Error):
@@ -202,9 +202,10 @@ def _copy(connection: sqlite3.Connection, target: Path) -> None:
         connection.backup(copy)
 
 
-def _is_damage(error: sqlite3.Error) -> bool:
+def of_the_disk(error: sqlite3.Error) -> bool:
+    """Whether it is a trouble of the disk or of another program, and may pass."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
-    return code & 0xFF not in _NOT_DAMAGE
+    return code & 0xFF in _NOT_DAMAGE
 
 
 def _move_aside(path: Path) -> Path | None:

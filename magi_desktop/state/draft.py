@@ -24,6 +24,7 @@ from magi_desktop.state.generation_settings import (
 )
 from magi_engine.config.official import MagiConfig
 from magi_engine.errors import InvalidRequestError, MagiError
+from magi_engine.json_text import read_fields, to_fields
 from magi_engine.media.clips import ClipPart
 from magi_engine.media.fit import CropBox, FitPolicy
 from magi_engine.media.info import MediaInfo, MediaKind
@@ -357,18 +358,22 @@ class Draft(QObject):
             self.changed.emit(name)
 
     def _restore_settings(self, values: dict[str, Any]) -> None:
-        names = {f.name for f in dataclasses.fields(GenerationSettings)}
-        kept = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in names}
+        usual = self.settings
         try:
-            # The round trip through a request checks every type.
-            settings = GenerationSettings(**{**dataclasses.asdict(self.settings), **kept})
-            configuration(settings.model, settings.config_path)
+            settings = read_fields(GenerationSettings, {**to_fields(usual), **values})
+            # The round trip checks what no type says; the length is checked with the plan.
             probe = Draft()
-            probe.settings = settings
+            probe.settings = dataclasses.replace(
+                settings, model=usual.model, config_path=None, seconds=None
+            )
             GenerationRequest.from_json(probe.request().to_json())
         except Exception:  # a hand-edited or older file: the defaults serve
             return
-        self.set(**kept)
+        names = (f.name for f in dataclasses.fields(settings))
+        try:
+            self.set(**{name: getattr(settings, name) for name in names if name in values})
+        except MagiError:  # the model is gone, or on a disk that is
+            self._take_settings(moved_to(usual, settings, {}))
 
     def _own_defaults(self, settings: GenerationSettings) -> GenerationSettings:
         return GenerationSettings.of_model(settings.model, settings.config_path)

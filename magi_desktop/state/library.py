@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import logging
 import os
@@ -22,6 +21,7 @@ from magi_desktop.state.videos import (
     LibraryItem,
     Scan,
     describe,
+    is_there,
     located,
     recover,
     renamed,
@@ -393,9 +393,9 @@ def _relocate(connection: sqlite3.Connection, places: dict[str, Path]) -> None:
 def _missing(items: Sequence[LibraryItem]) -> dict[str, bool]:
     found = {}
     for item in items:
-        # A folder that may not be looked into is there, and so may the file be.
-        with contextlib.suppress(PermissionError):
-            found[item.id] = not item.path.exists()
+        there = is_there(item.path)
+        if there is not None:
+            found[item.id] = not there
     return found
 
 
@@ -404,7 +404,7 @@ def _trash(deletion: Deletion) -> _Moved:
     deletion.gone = []
     for item in deletion.items:
         try:
-            trashed = move_to_trash(item.path) if item.path.exists() else None
+            trashed = None if is_there(item.path) is False else move_to_trash(item.path)
             deletion.gone.append((item, trashed))
             outcome.items.append(item)
         except MagiError as error:

@@ -175,7 +175,13 @@ class Models(QObject):
         self._run(_trash, title, thing.paths, then=self._gone)
 
     def undo(self, removal: Removal) -> None:
-        self._run(_restore, removal, then=lambda _none: self.refresh())
+        def failed(error: Exception) -> None:
+            self.failed.emit(error)
+            self.refresh()
+
+        background.run(
+            _restore, removal, then=lambda _none: self.refresh(), failed=failed, owner=self
+        )
 
     def close(self) -> None:
         """Stop in order; blocks for a moment."""
@@ -256,9 +262,16 @@ def _trash(title: str, paths: Iterable[Path]) -> Removal:
 
 
 def _restore(removal: Removal) -> None:
+    """Raises: MagiError: why the first of what stays in the trash could not be put back."""
+    errors = []
     for trashed in reversed(removal.trashed):
-        restore(trashed)
+        try:
+            restore(trashed)
+        except MagiError as error:
+            errors.append(error)
     if removal.forgotten is not None:
         from magi_engine.install.adding import remember_model
 
         remember_model(removal.forgotten)
+    if errors:
+        raise errors[0]

@@ -217,14 +217,13 @@ class JobQueue(QObject):
             self._set(item_id, state=QueueState.WAITING, error=None)
             self._save_order()
 
-    def duplicate(self, item_id: str, count: int = 1) -> list[str]:
-        """Line up the same with other seeds, right behind the item; returns the new ids."""
-        index = self.index(item_id)
-        if index < 0:
-            return []
-        request = self._items[index].request
+    def duplicate(self, item: QueueItem, count: int = 1) -> list[str]:
+        """Line up the same with other seeds, right behind the item or, where that was made
+        meanwhile, in front; returns the new ids."""
+        request = (self.item(item.id) or item).request
         copies = [QueueItem(uuid.uuid4().hex, reseeded(request)) for _ in range(count)]
-        self._items[index + 1 : index + 1] = copies
+        behind = self.index(item.id) + 1
+        self._items[behind:behind] = copies
         self._store.write(lambda c: _append(c, copies))
         self._arrange()
         self._save_order()
@@ -321,7 +320,7 @@ def _load(connection: sqlite3.Connection) -> tuple[list[QueueItem], bool]:
                 QueueItem(
                     item_id,
                     GenerationRequest.from_json(request),
-                    QueueState.WAITING if state in (_INTERRUPTED, _EDITED) else QueueState(state),
+                    _state(state, note),
                     None if note is None else _message(note),
                     interrupted=state == _INTERRUPTED,
                     edited=state == _EDITED,
@@ -371,6 +370,12 @@ def _message(note: str) -> Message | None:
         return Message.from_dict(parse_json(note))
     except (ValueError, TypeError, KeyError, AttributeError):
         return None  # a sentence in the language of its day, as earlier versions kept it
+
+
+def _state(stored: str, note: str | None) -> QueueState:
+    if stored == _EDITED and note is not None:
+        return QueueState.FAILED
+    return QueueState.WAITING if stored in (_INTERRUPTED, _EDITED) else QueueState(stored)
 
 
 def _stored_state(item: QueueItem) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sqlite3
 from collections.abc import Callable
@@ -11,7 +12,14 @@ from typing import Any, TypeVar
 from PySide6.QtCore import QLockFile, QObject, Signal
 
 from magi_desktop import background
-from magi_desktop.state.database import Opened, Trouble, open_copy, open_database, transaction
+from magi_desktop.state.database import (
+    Opened,
+    Trouble,
+    of_the_disk,
+    open_copy,
+    open_database,
+    transaction,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +51,8 @@ class Store(QObject):
         self._early: list[Callable[[], Any]] | None = []
         self._closed = False
         self._write_failed = False
+        self._late: list[Callable[[sqlite3.Connection], Any]] = []
+        """Changes for which there was no room, in order; touched in the worker thread only."""
 
     def open(self) -> None:
         """Open the file and do what has been asked for so far."""
@@ -62,8 +72,9 @@ class Store(QObject):
         self._run(work, then, owner)
 
     def write(self, work: Callable[[sqlite3.Connection], Any]) -> None:
-        """Change the database in one transaction, after everything asked for earlier."""
-        self._run(lambda connection: _write(connection, work), None, self)
+        """Change the database in one transaction, after everything asked for earlier. What the disk
+        refuses is tried again with the next change and, for the last time, in ``close``."""
+        self._run(lambda connection: self._write(connection, work), self._written, self)
 
     def close(self) -> None:
         """Finish what is under way, however long it takes, and close the file."""
@@ -117,8 +128,27 @@ class Store(QObject):
         assert self._database is not None
         return self._database.connection
 
+    def _write(
+        self, connection: sqlite3.Connection, *works: Callable[[sqlite3.Connection], Any]
+    ) -> None:
+        self._late += works
+        failed: Exception | None = None
+        while self._late:
+            try:
+                with transaction(connection):
+                    self._late[0](connection)
+            except Exception as error:
+                if isinstance(error, sqlite3.Error) and of_the_disk(error):
+                    raise
+                failed = error
+            del self._late[0]
+        if failed is not None:
+            raise failed
+
     def _close(self) -> None:
         if self._database is not None:
+            with contextlib.suppress(sqlite3.Error):  # it has been said
+                self._write(self._database.connection)
             self._database.connection.close()
         self._lock.unlock()
 
@@ -152,6 +182,9 @@ class Store(QObject):
             "The queue and the library cannot be saved in {folder}. Check that you may write there."
         ).format(folder=file.parent)
 
+    def _written(self, _: None) -> None:
+        self._write_failed = False
+
     def _failed(self, error: Exception) -> None:
         logger.error("the database refused something", exc_info=error)
         if not self._write_failed:  # once is enough: the next one will fail likewise
@@ -162,8 +195,3 @@ class Store(QObject):
                     "is not full."
                 )
             )
-
-
-def _write(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], Any]) -> None:
-    with transaction(connection):
-        work(connection)

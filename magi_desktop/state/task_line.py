@@ -124,7 +124,8 @@ class TaskLine(QObject):
     @Slot()
     def start(self) -> None:
         """Go on with what the last session left."""
-        for saved in self._file.section(_SECTION).get("line", []):
+        line = self._file.section(_SECTION).get("line")
+        for saved in line if isinstance(line, list) else []:
             item = _restored(saved)
             if item is not None and self.item(item.subject) is None:
                 self.items += (item,)
@@ -247,7 +248,8 @@ def _restored(saved: object) -> QueuedTask | None:
     """A task of an earlier session; None if this program does not know it."""
     if not isinstance(saved, dict) or not isinstance(saved.get("model"), str):
         return None
-    kind = _KEPT_TASKS.get(saved.get("task", ""))
+    name = saved.get("task")
+    kind = _KEPT_TASKS.get(name) if isinstance(name, str) else None
     if kind is None:
         return None
     state = TaskState.PAUSED if saved.get("paused") else TaskState.WAITING

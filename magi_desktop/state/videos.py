@@ -161,6 +161,15 @@ def describe(path: Path, request: GenerationRequest | None, complete: bool | Non
     )
 
 
+def is_there(path: Path) -> bool | None:
+    """Whether a file is there; None: that cannot be told, as of a folder that may not be looked
+    into or a disk that does not answer."""
+    try:
+        return path.exists()
+    except OSError:
+        return None
+
+
 @dataclass(frozen=True)
 class Scan:
     """What a look into a folder found.
@@ -195,7 +204,7 @@ def scan(folder: Path, known: Collection[LibraryItem]) -> Scan:
         if twin is None:
             by_request[item.request_text] = item
             result.found.append(item)
-        elif not twin.path.exists() and twin.id not in result.moved:
+        elif is_there(twin.path) is False and twin.id not in result.moved:
             result.moved[twin.id] = item.path
     return result
 

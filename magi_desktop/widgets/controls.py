@@ -5,8 +5,10 @@ from __future__ import annotations
 from PySide6.QtCore import QCoreApplication, QEvent, QObject, QSize, Qt, QTimer
 from PySide6.QtGui import QGuiApplication, QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import (
+    QAbstractSpinBox,
     QDoubleSpinBox,
     QLabel,
+    QLineEdit,
     QListView,
     QProgressBar,
     QPushButton,
@@ -150,6 +152,15 @@ def prepare_number(box: QSpinBox | QDoubleSpinBox, width: int | None = None) -> 
     box.lineEdit().setTextMargins(t.SPACE_1 + 2, 0, 0, 0)  # style sheets cannot say this
     if width is not None:
         box.setFixedWidth(width)
+
+
+def take_typed(field: QWidget | None) -> None:
+    """Let what has been typed into a field so far count, as if the field were left: keys of the
+    menus leave it where it is."""
+    if isinstance(field, QAbstractSpinBox):
+        field.interpretText()
+    elif isinstance(field, QLineEdit):
+        field.editingFinished.emit()
 
 
 class ElidedLabel(QLabel):

@@ -6,7 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from magi_engine.messages import counted, in_sequence
+from magi_engine.messages import counted, duration_words, in_sequence
 from magi_engine.runtime.job.events import (
     AttentionQuantised,
     Cancelled,
@@ -63,22 +63,12 @@ def choose_display(as_json: bool, quiet: bool) -> Display:
     return PlainDisplay(sys.stderr)
 
 
-def duration_text(seconds: float) -> str:
-    """``seconds`` as a person would say them: 7 s, 3:05 min, 2:10 h."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60}:{whole % 60:02} min"
-    return f"{whole // 3600}:{whole % 3600 // 60:02} h"
-
-
 def closing_text(event: Finished | Cancelled) -> str:
     """What a finished or stopped generation left behind."""
     if isinstance(event, Finished):
         where = f"Saved {event.path}" if event.path else "Done"
         frames = counted(event.frames, "frame|frames")
-        return f"{where} ({frames} in {duration_text(event.elapsed_s)})."
+        return f"{where} ({frames} in {duration_words(event.elapsed_s)})."
     if event.path:
         frames = counted(event.frames, "frame finished so far is|frames finished so far are")
         return f"Stopped. The {frames} in {event.path}."
@@ -90,7 +80,7 @@ def _warning(plan: JobPlan) -> str | None:
     if plan.problem:
         return f"Note: {in_sequence(plan.problem, plan.way_out)}"
     if plan.pace is Pace.HOPELESS and plan.seconds is not None:
-        return f"Note: This will take about {duration_text(plan.seconds)}."
+        return f"Note: This will take about {duration_words(plan.seconds)}."
     return None
 
 
@@ -173,7 +163,8 @@ class PlainDisplay:
         if progress is None:
             return f"Chunk {event.index + 1} is ready, {frames}."
         of = f" of {progress.num_chunks}" if progress.num_chunks else ""
-        left = "" if progress.eta_s is None else f", about {duration_text(progress.eta_s)} left"
+        rest_s = round(progress.eta_s or 0)
+        left = f", about {duration_words(rest_s)} left" if rest_s else ""
         pace = f"{progress.frames_per_second:.1f} frames/s"
         return f"Chunk {event.index + 1}{of} is ready, {frames}, {pace}{left}."
 
@@ -249,10 +240,10 @@ def _share_text(progress: Progress) -> str:
 def _pace_text(progress: Progress) -> str:
     parts = [
         f"{progress.frames_per_second:.1f} frames/s",
-        f"next chunk in {duration_text(progress.next_chunk_s)}",
+        f"next chunk in {duration_words(progress.next_chunk_s)}",
     ]
     if progress.eta_s is not None:
-        parts.append(f"{duration_text(progress.eta_s)} left")
+        parts.append(f"{duration_words(progress.eta_s)} left")
     return " · ".join(parts)
 
 

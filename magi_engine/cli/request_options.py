@@ -278,6 +278,7 @@ def build_request(args: argparse.Namespace) -> GenerationRequest:
         num_frames=runtime.num_frames,
     )
     sampling = _sampling(args, request.sampling)
+    fps = sampling.fps or runtime.fps
     changes: dict[str, Any] = {
         "model": name,
         "fit": args.fit and FitPolicy(args.fit),
@@ -289,7 +290,9 @@ def build_request(args: argparse.Namespace) -> GenerationRequest:
     if args.seed is None and like is None:
         changes["seed"] = drawn_seed()
     if args.seconds is not None:
-        changes["num_frames"] = frames_for(args.seconds, sampling.fps or runtime.fps)
+        changes["num_frames"] = frames_for(args.seconds, fps)
+    elif like is None and fps > 0:  # other rates are refused below
+        changes["num_frames"] = frames_for(runtime.num_frames / runtime.fps, fps)
     if args.size is not None:
         changes["width"], changes["height"] = args.size
     changes = {name: value for name, value in changes.items() if value is not None}

@@ -57,13 +57,15 @@ def _list(args: argparse.Namespace) -> int:
     store = _store()
     for take in store.all():
         try:
-            prompt = GenerationRequest.from_json(take.about.request).prompt
+            request = GenerationRequest.from_json(take.about.request)
+            # All of them: what was redone begins as what it was made from.
+            prompts = " | ".join(change.text for change in request.prompts)
         except MagiError as error:
-            prompt = error.message
+            prompts = error.message
         notes = ["pinned"] * take.pinned + ["unfinished"] * (not take.finished)
         size = Message("{size:bytes}", size=take.size_bytes)
         parts = f"{_length(take)}, {size}", *notes
-        print(f"{take.name}  {', '.join(parts)}  {prompt}")
+        print(f"{take.name}  {', '.join(parts)}  {prompts}")
     used = Message(
         "{used:bytes} of {limit:bytes} are used.", used=store.size_bytes, limit=store.limit_bytes
     )

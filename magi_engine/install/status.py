@@ -141,10 +141,10 @@ def cached_things(
     if parts:
         title = Message("Unfinished downloads")
         things.append(_thing(title, parts, CachedKind.UNFINISHED_DOWNLOAD, remade=False))
-    takes = TakeStore(takes_dir or default_takes_dir()).all()
-    if loose := tuple(take.folder for take in takes if not take.pinned):
-        title = Message("For redoing videos")
-        things.append(_thing(title, loose, CachedKind.TAKES, remade=False))
+    takes, size = TakeStore(takes_dir or default_takes_dir()).loose()
+    if takes:
+        title, folders = Message("For redoing videos"), tuple(take.folder for take in takes)
+        things.append(CachedThing(title, folders, size, CachedKind.TAKES, can_be_remade=False))
     return things
 
 

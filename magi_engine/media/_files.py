@@ -15,6 +15,9 @@ from magi_engine.messages import Message
 MAX_FRAME_PIXELS = 36_000_000
 """Of a frame of a video or an animation: 8192x4320. A few bytes can declare any size."""
 
+_TEXT_FORMATS = frozenset({"adf", "bin", "idf", "tty", "xbin"})
+"""Of FFmpeg's demuxers, those that draw what a terminal of old would show of any text."""
+
 _ANOTHER = Message("Choose another file.")
 
 
@@ -95,7 +98,11 @@ def open_container(path: Path) -> av.container.InputContainer:
     check_file(path)
     with media_errors(path):
         # The protocol is named so that a file called "concat:..." stays a file.
-        return av.open(f"file:{path}", "r", metadata_errors="replace")
+        container = av.open(f"file:{path}", "r", metadata_errors="replace")
+        if container.format.name in _TEXT_FORMATS:
+            container.close()
+            raise ValueError(container.format.name)
+        return container
 
 
 def video_stream(container: av.container.InputContainer, path: Path) -> av.video.stream.VideoStream:

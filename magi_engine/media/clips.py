@@ -111,7 +111,7 @@ class ClipPlan:
     Attributes:
         times: when each frame of the result happens, in seconds from the clip's first frame,
             `1 / fps` apart. The last one is the junction with the new video.
-        source_times: the time of the source frame taken for each of them, the nearest there is.
+        source_times: the time of the source frame taken for each of them, see `nearest`.
     """
 
     path: Path
@@ -177,7 +177,8 @@ def plan_clip(path: str | Path, fps: float | Fraction, part: ClipPart | None = N
         )
     # Frames beyond whole groups of four are left out where the junction stays exact.
     kept = times[:count] if part.kind is ClipPartKind.START else times[len(times) - count :]
-    chosen = tuple(frame.time for frame in nearest(known, kept, lambda frame: frame.time))
+    shown = nearest(known, kept, rate, lambda frame: frame.time)
+    chosen = tuple(frame.time for frame in shown)
     return ClipPlan(path, rate, kept, chosen)
 
 
@@ -200,7 +201,8 @@ def read_plan(
     """
     result = np.empty((plan.frames, height, width, 3), np.uint8)
     source = decode_frames(plan.path, plan.source_times[0])
-    for index, picture in enumerate(_resample(source, plan.times, width, height, fit, crop)):
+    pictures = _resample(source, plan.times, plan.fps, width, height, fit, crop)
+    for index, picture in enumerate(pictures):
         result[index] = picture
     return result
 
@@ -224,7 +226,8 @@ def iter_source_frames(
     junction = plan.times[-1]
     times = _grid_before(Fraction(0), junction, plan.source_frames, plan.fps)
     pictures: list[UInt8Array] = []
-    for picture in _resample(decode_frames(plan.path), times, width, height, fit, crop):
+    source = decode_frames(plan.path)
+    for picture in _resample(source, times, plan.fps, width, height, fit, crop):
         pictures.append(picture)
         if len(pictures) == batch:
             yield np.stack(pictures)
@@ -234,19 +237,23 @@ def iter_source_frames(
 
 
 def nearest(
-    items: Iterable[Item], times: Iterable[Fraction], time_of: Callable[[Item], Fraction]
+    items: Iterable[Item],
+    times: Iterable[Fraction],
+    fps: Fraction,
+    time_of: Callable[[Item], Fraction],
 ) -> Iterator[Item]:
-    """For each of the rising `times`, the item closest to it (of two, the earlier).
+    """For each of the rising `times`, the item closest to it (of two, the earlier), but none that
+    would come more than half a frame at `fps` too early: what stands long stands to its end.
 
     Reads ahead by one item; `items` rise in time and there is at least one.
     """
-    source = iter(items)
+    source, early = iter(items), 1 / (2 * fps)
     here = next(source)
     ahead = next(source, None)
     for time in times:
         while ahead is not None and time_of(ahead) <= time:
             here, ahead = ahead, next(source, None)
-        if ahead is not None and time_of(ahead) - time < time - time_of(here):
+        if ahead is not None and time_of(ahead) - time < min(time - time_of(here), early):
             yield ahead
         else:
             yield here
@@ -271,6 +278,7 @@ def as_rate(fps: float | Fraction) -> Fraction:
 def _resample(
     source: Iterable[TimedFrame],
     times: tuple[Fraction, ...],
+    fps: Fraction,
     width: int,
     height: int,
     fit: FitPolicy,
@@ -278,7 +286,7 @@ def _resample(
 ) -> Iterator[UInt8Array]:
     fitter = FrameFitter(width, height, fit, crop)
     done: tuple[TimedFrame, UInt8Array] | None = None
-    for frame in nearest(source, times, lambda item: item.time):
+    for frame in nearest(source, times, fps, lambda item: item.time):
         if done is None or done[0] is not frame:
             done = (frame, fitter(frame))
         yield done[1]
@@ -311,11 +319,11 @@ def _moments(path: Path, from_s: Fraction, until_s: Fraction | None) -> list[_Mo
     """Moments of the frames shown from about `from_s` until before `until_s`."""
     found: list[_Moment] = []
     for frame in decode_frames(path, from_s):
-        if until_s is not None and found and frame.time >= until_s - _SAME_S:
-            break
         if found:
             # What a frame's duration field says is often wrong where the rate varies.
             found[-1] = _Moment(found[-1].time, frame.time)
+        if until_s is not None and found and frame.time >= until_s - _SAME_S:
+            break
         found.append(_Moment(frame.time, frame.end))
     if until_s is not None and found[-1].end > until_s > found[-1].time:
         found[-1] = _Moment(found[-1].time, until_s)

@@ -67,8 +67,9 @@ def _batches(
     frames = decode_frames(source, index / fps)
     here = next(frames)
     for ahead in frames:
-        # Every tick of the output closer to `here` than to the frame after it.
-        middle = (here.time + ahead.time) / 2
+        # Every tick of the output closer to `here` than to the frame after it, which comes at
+        # most half a tick too early.
+        middle = max((here.time + ahead.time) / 2, ahead.time - 1 / (2 * fps))
         while index < stop and index / fps <= middle:
             pictures.append(fitter(here))
             index += 1

@@ -220,7 +220,7 @@ def _filtered(graph: av.filter.Graph) -> Iterator[av.VideoFrame]:
 
 
 def is_pillow_animation(path: Path) -> bool:
-    """Whether the file is an animated WebP or PNG, which FFmpeg reads badly or not at all."""
+    """Whether the file is an animated WebP, PNG or AVIF, which FFmpeg reads badly or not at all."""
     try:
         with path.open("rb") as file:
             head = file.read(64)
@@ -228,6 +228,8 @@ def is_pillow_animation(path: Path) -> bool:
         return False
     if head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X":
         return bool(head[20] & 0x02)
+    if head[4:8] == b"ftyp":
+        return head[8:12] == b"avis"
     return head[:8] == b"\x89PNG\r\n\x1a\n" and b"acTL" in head
 
 

@@ -40,7 +40,7 @@ MAX_JPEG_PIXELS = 500_000_000
 
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1"})
 
-_ANIMATED_FORMATS = frozenset({"GIF", "PNG", "WEBP"})
+_ANIMATED_FORMATS = frozenset({"AVIF", "GIF", "PNG", "WEBP"})
 
 
 def read_image(
@@ -183,13 +183,14 @@ def _open_heif(path: Path) -> Image.Image:
 def _open_with_ffmpeg(path: Path) -> Image.Image:
     """The first frame of a still-image format Pillow does not know (EXR, DPX, ...)."""
     with open_container(path) as container:
+        stream = video_stream(container, path)
         if not is_still_format(container):
             raise MediaReadError(
                 "{name} is a video, not an image.",
                 "Give it as a video.",
                 name=path.name,
             )
-        frame = next(container.decode(video_stream(container, path)))
+        frame = next(container.decode(stream))
         return Image.fromarray(frame_to_rgb(frame, reformatter.VideoReformatter()))
 
 

@@ -34,8 +34,9 @@ _PART = re.compile(
 _REMOTE_S = 7 * 24 * 3600.0
 """A video of or by another machine that has not grown for so long does not grow any more."""
 _LONGEST_NAME = 255
-_LONGEST_KEPT = 174
-"""Bytes of file names: what file systems allow, and what stays of it in a part's name."""
+_LONGEST_KEPT = 172
+"""Bytes of file names: what file systems allow, and what stays of it in a part's name, beside which
+its ordinary form is written (`atomic.beside`)."""
 _NO_SPACE = DISK_FULL | {errno.EFBIG}
 
 

@@ -21,7 +21,7 @@ from magi_engine.errors import MagiError
 from magi_engine.media.growing import GrowingWriter
 from magi_engine.media.output import open_writer
 from magi_engine.media.targets import VIDEO_SUFFIXES
-from magi_engine.messages import counted
+from magi_engine.messages import counted, duration_words
 from magi_engine.ops.backends import Timing, fused_kernels
 from magi_engine.ops.fp8 import E4M3, fp8_matmul, has_fp8_matmul
 from magi_engine.runtime.machine.devices import choose_device, usable_devices
@@ -191,17 +191,18 @@ def _memory(models_dir: Path) -> Iterator[Finding]:
 
 
 def _codecs() -> Iterator[Finding]:
-    with tempfile.TemporaryDirectory() as folder:
-        for suffix in (*VIDEO_SUFFIXES, ""):
-            target = Path(folder) / f"frames{suffix}"
-            by: list[str] = []
-            works, why = _try(lambda target=target, by=by: by.append(_write_one(target)))
-            yield Finding("Output", suffix[1:] or "PNG frames", works, why or by[0])
+    for suffix in (*VIDEO_SUFFIXES, ""):
+        by: list[str] = []
+        works, why = _try(lambda suffix=suffix, by=by: by.append(_write_one(suffix)))
+        yield Finding("Output", suffix[1:] or "PNG frames", works, why or by[0])
 
 
-def _write_one(target: Path) -> str:
+def _write_one(suffix: str) -> str:
     """Write a short video; returns which encoder did it, if there was a choice."""
-    with open_writer(target, 256, 256, 24) as writer:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        open_writer(Path(folder) / f"frames{suffix}", 256, 256, 24) as writer,
+    ):
         writer.write(np.zeros((4, 256, 256, 3), np.uint8))
         return f"by {writer.encoder}" if isinstance(writer, GrowingWriter) else ""
 
@@ -233,7 +234,7 @@ def _verdict(plan: JobPlan) -> str:
     size = f"{runtime.video_size_w}x{runtime.video_size_h}, {steps}"
     needed = plan.ram_bytes if plan.vram_bytes is None else plan.vram_bytes
     length_s = (plan.length.num_frames or 0) / plan.fps
-    time = f"roughly {plan.times.all_s / 60:.1f} min for {length_s:g} s of video"
+    time = f"roughly {duration_words(plan.times.all_s)} for {length_s:g} s of video"
     return f"{size}, {_gigabytes(needed)} on {plan.device}, {time}"
 
 

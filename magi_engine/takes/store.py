@@ -29,14 +29,14 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from magi_engine.atomic import put_in_place, replacing, sync_folder, write_text
 from magi_engine.disk import writing
-from magi_engine.errors import DISK_FULL, DiskFullError, TakeError
+from magi_engine.errors import DISK_FULL, DiskFullError, MagiError, TakeError
 from magi_engine.json_text import read_fields, read_json
 from magi_engine.late import np
 
@@ -253,12 +253,7 @@ class TakeStore:
     @property
     def size_bytes(self) -> int:
         """What all takes take up; what several share counts once."""
-        sizes: dict[tuple[int, int], int] = {}
-        for folder in self._folders():
-            with contextlib.suppress(OSError):  # another program has just removed it
-                for file in _files(folder).values():
-                    sizes[file.st_dev, file.st_ino] = file.st_size
-        return sum(sizes.values())
+        return sum(self._sizes(self._folders()).values())
 
     def begin(self, about: About, name: str | None = None) -> TakeWriter:
         """Start a take.
@@ -350,11 +345,29 @@ class TakeStore:
                 continue
             try:
                 self.remove(take.name)
-            except TakeError as error:  # in use, or no longer there
+            except MagiError as error:  # in use, or no longer there
                 logger.warning("%s stays: %s", take.folder, error)
             else:
                 gone.append(take.name)
         return gone
+
+    def loose(self) -> tuple[list[Take], int]:
+        """Those that may be removed all together, and what that would free: not those that are
+        pinned, nor those that another program seems to be writing."""
+        takes = self.all()
+        loose = [take for take in takes if not take.pinned and not _is_growing(take)]
+        going = self._sizes(take.folder for take in loose)
+        stays = self._sizes(take.folder for take in takes if take not in loose)
+        return loose, sum(size for file, size in going.items() if file not in stays)
+
+    def _sizes(self, folders: Iterable[Path]) -> dict[tuple[int, int], int]:
+        """Of each file in some takes, by what it is on the disk."""
+        sizes: dict[tuple[int, int], int] = {}
+        for folder in folders:
+            with contextlib.suppress(OSError):  # another program has just removed it
+                for file in _files(folder).values():
+                    sizes[file.st_dev, file.st_ino] = file.st_size
+        return sizes
 
     def _folders(self) -> list[Path]:
         if not self.folder.is_dir():

@@ -1569,6 +1569,10 @@
         </translation>
     </message>
     <message>
+        <source>The prompt was removed.</source>
+        <translation>提示词已移除。</translation>
+    </message>
+    <message>
         <source>Try again</source>
         <translation>重试</translation>
     </message>
@@ -2063,6 +2067,10 @@
         <translation>来自另一台计算机的视频需要在这里有一个文件。</translation>
     </message>
     <message>
+        <source>A video of {earlier:g} frames per second cannot go on with {fps:g}.</source>
+        <translation>每秒 {earlier:g} 帧的视频不能以每秒 {fps:g} 帧继续。</translation>
+    </message>
+    <message>
         <source>A video of {width}x{height} cannot go on as one of another size.</source>
         <translation>{width}x{height} 的视频不能以其他尺寸继续。</translation>
     </message>
@@ -2221,6 +2229,10 @@
     <message>
         <source>Choose {choices} steps.</source>
         <translation>请选择 {choices} 步。</translation>
+    </message>
+    <message>
+        <source>Choose {earlier:g} frames per second.</source>
+        <translation>请选择每秒 {earlier:g} 帧。</translation>
     </message>
     <message>
         <source>Choose {kind}.</source>

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,23 @@ def test_a_read_only_folder_costs_no_more_than_the_settings(tmp_path: Path, qtbo
     file.set_section("draft", {"mode": "i2v"})
     file.flush()
     assert file.section("draft") == {"mode": "i2v"}
+
+
+def test_what_could_not_be_saved_is_saved_at_the_end(path: Path, qtbot: QtBot) -> None:
+    path.parent.write_text("in the way")
+    file = SettingsFile(path)
+    with qtbot.waitSignal(file.noticed):
+        file.set_section("draft", {"mode": "i2v"})
+    path.parent.unlink()
+    file.flush()
+    assert SettingsFile(path).section("draft") == {"mode": "i2v"}
+
+
+def test_a_name_that_is_not_utf_8_costs_nothing(path: Path) -> None:
+    file = SettingsFile(path)
+    file.set_section("draft", {"settings": {"config_path": os.fsdecode(b"/caf\xe9.json")}})
+    file.flush()
+    assert SettingsFile(path).section("draft") == file.section("draft")
 
 
 def test_preferences_of_a_wrong_type_count_as_missing(path: Path) -> None:

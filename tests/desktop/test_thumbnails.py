@@ -61,6 +61,23 @@ def test_it_is_read_from_the_cache_the_next_time_and_made_anew_when_the_file_cha
     assert len(list((tmp_path / "cache").glob("*.jpg"))) == 2
 
 
+def test_a_file_that_is_replaced_while_it_is_looked_at_gets_the_picture_of_the_new_one(
+    thumbnails: Thumbnails, tmp_path: Path, qtbot: QtBot
+) -> None:
+    path = tmp_path / "a.mp4"
+    make_video(path, width=96, height=64)
+    thumbnails.want([path])
+    thumbnails._pool.waitForDone()  # it has been made, and nobody was told yet
+    make_video(tmp_path / "b.mp4", width=64, height=64)
+    (tmp_path / "b.mp4").replace(path)
+    thumbnails.forget(path)
+    with qtbot.waitSignal(thumbnails.ready):
+        thumbnails.want([])
+    picture = thumbnails.picture(path)
+    assert picture is not None
+    assert (picture.width(), picture.height()) == (HEIGHT, HEIGHT)
+
+
 def test_an_animation_is_spread_over_the_video(
     thumbnails: Thumbnails, tmp_path: Path, qtbot: QtBot
 ) -> None:

@@ -93,6 +93,11 @@ def test_the_bar_names_what_is_shown_and_offers_what_can_be_done(
     assert faults(window.bar) == []
 
 
+def test_its_words_have_the_whole_width(window: Window, item: LibraryItem, qtbot: QtBot) -> None:
+    show(window, item, qtbot)
+    assert window.bar.title.width() == window.bar.facts.width() == window.bar.width()
+
+
 def test_what_was_auditioned_is_not_called_stopped(
     window: Window, library: Library, tmp_path: Path, qtbot: QtBot
 ) -> None:

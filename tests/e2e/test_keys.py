@@ -324,3 +324,20 @@ def test_every_control_says_what_it_is(app: App) -> None:
     for dialog in dialogs:
         assert faults(dialog) == [], type(dialog).__name__
         dialog.deleteLater()
+
+
+def test_what_is_typed_into_a_field_counts_when_a_key_of_the_menus_is_pressed(
+    app: App, keyboard: Keyboard
+) -> None:
+    app.short()
+    app.workshop.queue.set_paused(True)
+    app.window.generation.length.box.setFocus()
+    keyboard.press("ctrl+a")
+    keyboard.type("3")
+    keyboard.press("ctrl+Return")
+    app.window.generation.seed.edit.setFocus()
+    keyboard.press("ctrl+a")
+    keyboard.type("77")
+    keyboard.press("ctrl+Return")
+    made = [(item.request.num_frames, item.request.seed) for item in app.workshop.queue.items]
+    assert made == [(72, 3), (72, 77)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,3 +72,22 @@ def test_a_file_that_is_never_let_go_is_an_error_and_stays(
         atomic.write_text(file, "new")
     assert file.read_text(encoding="utf-8") == "old"
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_file_that_is_looked_at_as_soon_as_it_is_there_is_put_in_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Programs that guard against viruses open what has just been written, for themselves alone."""
+    Player(monkeypatch, looks=0)
+    opened, looks = Path.open, [2]
+
+    def refused(path: Path, mode: str = "r", *options: Any, **more: Any) -> object:
+        if mode == "r+b" and looks[0]:
+            looks[0] -= 1
+            raise PermissionError(13, "it is in use")
+        return opened(path, mode, *options, **more)
+
+    monkeypatch.setattr(Path, "open", refused)
+    atomic.write_text(tmp_path / "clip.mp4", "finished")
+    assert (tmp_path / "clip.mp4").read_text(encoding="utf-8") == "finished"
+    assert looks == [0]

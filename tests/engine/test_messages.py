@@ -6,8 +6,10 @@ import json
 import pickle
 from pathlib import Path
 
+import pytest
+
 from magi_engine.errors import DiskFullError, MagiError, message_of
-from magi_engine.messages import NOTHING, Message, either, in_sequence
+from magi_engine.messages import NOTHING, Message, duration_words, either, in_sequence
 
 _FULL = Message(
     "{path} needs {needed:bytes}: {what}.",
@@ -95,3 +97,19 @@ def test_either_of_two_sentences_may_be_empty() -> None:
     assert str(in_sequence("One.", "Two.")) == "One. Two."
     assert in_sequence(_FULL, NOTHING) == in_sequence("", _FULL) == _FULL
     assert not in_sequence("", "")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.4, "0 s"),
+        (59.4, "59 s"),
+        (59.6, "1:00 min"),
+        (185, "3:05 min"),
+        (7800, "2:10 h"),
+        (154_350, "42:52 h"),
+        (1_313_730, "15 days"),
+    ],
+)
+def test_durations(seconds: float, words: str) -> None:
+    assert duration_words(seconds) == words

@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -39,3 +40,11 @@ def test_other_failures_are_answered(tmp_path: Path) -> None:
     answer = failing(tmp_path, "error: denied (os error 13), 28 times").run("pip", "compile")
     assert answer.returncode == 1
     assert "denied" in answer.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a script is no program there")
+def test_the_folder_of_temporary_files_may_be_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    assert failing(tmp_path, "").run("pip").returncode == 1

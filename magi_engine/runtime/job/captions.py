@@ -52,9 +52,7 @@ class Captions:
     def encode_all(self) -> Events:
         """The request's prompts."""
         request = self._plan.request
-        made = [c for c in request.prompts if c.chunk <= self._plan.length.shared_chunks]
-        first = made[-1]  # check_prompts has seen one for chunk 0
-        later = request.prompts[len(made) :]
+        first, *later = request.prompts_from(self._plan.length.shared_chunks)
         texts = [first.text, *(other.prompt for other in self._plan.along)]
         tracks: list[CaptionTrack] = []
         for text in texts:

@@ -148,6 +148,7 @@ class Denoising:
                 return
             except (torch.OutOfMemoryError, MemoryError):
                 logger.warning("too little memory for a batch: going on with one video")
+                self._pace.alone_after_all(1 + len(self._plan.along))
             finally:
                 self._memory.steady = False
         yield from self._sampler(())

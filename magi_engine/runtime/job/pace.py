@@ -77,9 +77,14 @@ class PaceMeter:
     def __init__(self, config: MagiConfig, vae: VaeConfig, costs: DitCosts) -> None:
         self.tokens = chunk_tokens(config, vae)
         self._config, self._vae = config, vae
-        self._costs = costs
+        self._costs, self._videos = costs, 1
         self._denoised: list[tuple[float, float]] = []
         self._decoded: list[tuple[float, float]] = []
+
+    def alone_after_all(self, videos: int) -> None:
+        """Note that from here on one video is computed, where the costs are those of a batch."""
+        self._videos = videos
+        self._denoised.clear()
 
     def step_done(self, forward: Forward, seconds: float) -> None:
         """Note a step of the window."""
@@ -110,7 +115,7 @@ class PaceMeter:
         loaded = before.loading.seconds is not None
         warm_up_s = (before.warming.seconds or 0.0) + dit_excess_s + vae_excess_s
         return Speed(
-            dit,
+            dit / self._videos,
             vae,
             load_s=before.loading.seconds,
             text_load_s=before.loading_text.seconds,

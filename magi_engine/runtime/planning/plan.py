@@ -16,7 +16,7 @@ from magi_engine.config.registry import Registry, model_config
 from magi_engine.config.vae import Tile, VaeConfig
 from magi_engine.disk import free_bytes
 from magi_engine.errors import InvalidRequestError, MagiError
-from magi_engine.media.clips import ClipPart, plan_clip
+from magi_engine.media.clips import ClipPart, ClipPlan, plan_clip
 from magi_engine.messages import NOTHING, Message
 from magi_engine.runtime.machine.devices import ITEM_BYTES, job_dtype
 from magi_engine.runtime.machine.facts import MachineFacts
@@ -41,6 +41,7 @@ from magi_engine.runtime.request.length import LengthPlan
 from magi_engine.runtime.request.request import Along, GenerationRequest, Mode
 from magi_engine.runtime.request.validation import (
     check_prompts,
+    check_rate,
     check_start,
     validate,
     warnings_for,
@@ -285,6 +286,7 @@ def _plan(
     if take is not None:
         earlier = GenerationRequest.from_json(take.about.request)
         check_start(request, length, earlier, take.chunks)
+        check_rate(runtime.fps, take.about.fps)
         theirs = model_config(earlier.model, earlier.config_path)
         theirs = _autoencoder(_found(earlier, theirs[0], models_dir), *theirs, models_dir)
         if theirs != _autoencoder(found, name, own, models_dir):
@@ -324,9 +326,11 @@ def _plan(
         length, config, vae, speed, costs, placement.decodes_beside
     )
     held = held_for(found, facts, device, dtype)
-    unknown = unknown_prompts(request, found, config, cache_dir)
+    along = others[:count]
+    said = (*(change.text for change in request.prompts_from(shared)), *(o.prompt for o in along))
+    unknown = unknown_prompts(said, found, config, cache_dir)
     times = times_of(speed, held, unknown, denoise_s, decode_s)
-    disk = _video_file_bytes(request, runtime.fps)
+    disk = _video_file_bytes(request, length, runtime.fps, _frames_in_front(request, runtime, take))
     shortage, problem = _shortage(request, placement, disk, facts, on_card)
     return JobPlan(
         request=request,
@@ -349,7 +353,7 @@ def _plan(
         problem=problem,
         impossible=placement.host_bytes > facts.ram_total_bytes,
         devices=sharing.devices,
-        along=others[:count],
+        along=along,
     )
 
 
@@ -406,12 +410,19 @@ def prefix_latents(request: GenerationRequest, runtime: RuntimeConfig) -> int:
     Raises:
         MagiError: the clip cannot be read, or has too few frames.
     """
-    if request.mode is not Mode.V2V or request.reference is None:
+    clip = _clip_of(request, runtime)
+    if clip is None:
         return int(request.mode is Mode.I2V)
+    return clip.frames // runtime.temporal_downsample_factor
+
+
+def _clip_of(request: GenerationRequest, runtime: RuntimeConfig) -> ClipPlan | None:
+    """What of a video is gone on from; None: nothing. Errors as of :func:`prefix_latents`."""
+    if request.mode is not Mode.V2V or request.reference is None:
+        return None
     file = Path(request.reference)
     changed_ns = file.stat().st_mtime_ns if file.is_file() else 0
-    frames = _clip_frames(request.reference, runtime.fps, request.clip, changed_ns)
-    return frames // runtime.temporal_downsample_factor
+    return _planned_clip(file, runtime.fps, request.clip, changed_ns)
 
 
 def timing_of(request: GenerationRequest) -> tuple[LengthPlan, float]:
@@ -427,8 +438,8 @@ def timing_of(request: GenerationRequest) -> tuple[LengthPlan, float]:
 
 
 @lru_cache(maxsize=32)
-def _clip_frames(path: str, fps: int, clip: ClipPart, _changed_ns: int) -> int:
-    return plan_clip(path, fps, clip).frames
+def _planned_clip(path: Path, fps: int, clip: ClipPart, _changed_ns: int) -> ClipPlan:
+    return plan_clip(path, fps, clip)
 
 
 def _vae_config(
@@ -450,10 +461,20 @@ def _autoencoder(
     return Path(own.runtime_config.vae_pretrained)
 
 
-def _video_file_bytes(request: GenerationRequest, fps: int) -> int:
+def _frames_in_front(request: GenerationRequest, runtime: RuntimeConfig, take: Take | None) -> int:
+    """Frames of the file before the first chunk."""
+    if take is not None:
+        return take.about.source_frames
+    clip = _clip_of(request, runtime) if request.prepend_source else None
+    return 0 if clip is None else clip.source_frames
+
+
+def _video_file_bytes(
+    request: GenerationRequest, length: LengthPlan, fps: int, in_front: int
+) -> int:
     if request.output is None:
         return 0
-    frames = request.num_frames or _ENDLESS_S * fps
+    frames = in_front + (length.num_frames or _ENDLESS_S * fps)
     bits = _BITS_PER_PIXEL.get(Path(request.output).suffix.lower(), _PNG_BITS_PER_PIXEL)
     return int(frames * request.width * request.height * bits / 8)
 

@@ -14,7 +14,6 @@ from magi_engine.model.caption_cleaning import clean_caption
 from magi_engine.runtime.machine.facts import HeldModel, MachineFacts
 from magi_engine.runtime.machine.speeds import Speed
 from magi_engine.runtime.planning.costs import Counted, DitCosts
-from magi_engine.runtime.request.request import GenerationRequest
 from magi_engine.weights.layout import FoundModel
 from magi_engine.weights.provenance import EMBEDDINGS, embedding_name
 
@@ -101,11 +100,10 @@ def held_for(
 
 
 def unknown_prompts(
-    request: GenerationRequest, found: FoundModel | None, config: MagiConfig, cache_dir: Path
+    prompts: Iterable[str], found: FoundModel | None, config: MagiConfig, cache_dir: Path
 ) -> int:
-    """How many prompts have to be encoded."""
-    said = [*(p.text for p in request.prompts), *(other.prompt for other in request.along)]
-    texts = {text for text in said if clean_caption(text)}
+    """How many of the prompts of a job have to be encoded."""
+    texts = {text for text in prompts if clean_caption(text)}
     if found is None:
         return len(texts)
     encoder, longest = found.files.text_encoder, config.model_config.caption_max_length

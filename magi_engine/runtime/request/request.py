@@ -181,6 +181,11 @@ class GenerationRequest:
         """The prompt of the first chunk."""
         return self.prompts[0].text if self.prompts else ""
 
+    def prompts_from(self, chunk: int) -> tuple[PromptChange, ...]:
+        """Those that a chunk and what comes after it are made from."""
+        before = [change for change in self.prompts if change.chunk <= chunk]
+        return self.prompts[max(0, len(before) - 1) :]
+
     def name(self, between: str = " ") -> str:
         """For its file: the prompt's first words and the seed, ``red circle moves left 42``."""
         words: list[str] = []

@@ -95,11 +95,16 @@ def validate(request: GenerationRequest, config: MagiConfig) -> MagiConfig:
     check_attention(request.attention)
     _check_reference(request)
     _check_overrides(request)
-    if request.num_frames is not None and request.num_frames > MAX_FRAMES:
+    frames = request.num_frames
+    if frames is None:
+        own = config.runtime_config
+        chunk_frames = own.chunk_width * own.temporal_downsample_factor
+        frames = (request.only_chunks or 0) * chunk_frames
+    if frames > MAX_FRAMES:
         raise InvalidRequestError(
             "A video of {frames} frames is longer than any that can be planned.",
             "Ask for at most {seconds} seconds, or for a video without an end.",
-            frames=request.num_frames,
+            frames=frames,
             seconds=MAX_FRAMES // (request.sampling.fps or config.runtime_config.fps),
         )
     merged = configured(config, request)
@@ -260,7 +265,7 @@ def check_start(
         kept: how many of its chunks there are.
 
     Raises:
-        InvalidRequestError: it has fewer chunks, or another size or number of frames per second.
+        InvalidRequestError: it has fewer chunks, or another size.
     """
     shared, of_result = length.shared_chunks, length.result_chunks
     if not 0 <= shared <= kept:
@@ -281,6 +286,18 @@ def check_start(
             "Choose that size.",
             width=earlier.width,
             height=earlier.height,
+        )
+
+
+def check_rate(fps: float, earlier: float) -> None:
+    """Raises: InvalidRequestError: what is shared with an earlier video would play faster or
+    slower than it was made."""
+    if fps != earlier:
+        raise InvalidRequestError(
+            "A video of {earlier:g} frames per second cannot go on with {fps:g}.",
+            "Choose {earlier:g} frames per second.",
+            earlier=earlier,
+            fps=fps,
         )
 
 

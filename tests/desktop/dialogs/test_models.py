@@ -163,6 +163,22 @@ def test_as_narrow_as_it_gets_all_of_it_is_seen(qtbot: QtBot, models: Models) ->
     assert dialog.path.height() >= dialog.path.heightForWidth(dialog.path.width())
 
 
+def test_what_can_be_put_back_is_where_something_else_cannot(qtbot: QtBot, models: Models) -> None:
+    put(models.models_dir, "4.5B-distill")
+    models.refresh()
+    qtbot.waitUntil(lambda: models.removable_bytes.get("4.5B-distill") == 9010)
+    with qtbot.waitSignal(models.removed) as said:
+        models.remove("4.5B-distill")
+    assert said.args is not None
+    removal = said.args[0]
+    originals = [trashed.original for trashed in removal.trashed]
+    assert len(originals) > 1
+    originals[-1].mkdir(parents=True)  # it has been downloaded again meanwhile
+    with qtbot.waitSignals([models.failed, models.changed]):
+        models.undo(removal)
+    assert all(path.exists() for path in originals)
+
+
 def test_a_model_goes_to_the_bin_and_comes_back(qtbot: QtBot, models: Models) -> None:
     put(models.models_dir, "4.5B-distill")
     weights = models.models_dir / "ckpt"

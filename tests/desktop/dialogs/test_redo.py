@@ -108,3 +108,16 @@ def test_another_place_brings_its_words_unless_there_are_new_ones(
     dialog.text.setPlainText("mine")
     dialog.place.setCurrentIndex(0)
     assert dialog.text.toPlainText() == "mine"
+
+
+def test_a_length_that_is_being_typed_counts_at_ctrl_enter(qtbot: QtBot, earlier: Earlier) -> None:
+    dialog = shown(qtbot, earlier, 4.0)
+    lengths: list[int | None] = []
+    dialog.chosen.connect(lambda request, _copies: lengths.append(request.num_frames))
+    dialog.activateWindow()
+    qtbot.waitUntil(dialog.isActiveWindow)
+    dialog.length.setFocus()
+    dialog.length.selectAll()
+    qtbot.keyClicks(dialog.length, "2")
+    qtbot.keyClick(dialog.length, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    assert lengths == [144]

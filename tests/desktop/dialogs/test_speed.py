@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from pytestqt.qtbot import QtBot
 
@@ -68,6 +69,15 @@ def test_a_report_is_shown_and_can_be_copied(
     copied = QGuiApplication.clipboard().text()
     assert copied == REPORT.to_text()
     assert "720x720, 16 steps, 96 frames: ~70.0 s" in copied
+
+
+def test_escape_ends_it(qtbot: QtBot, dialog: SpeedDialog, engine: ScriptedEngine) -> None:
+    begin(qtbot, dialog)
+    stopped: list[bool] = []
+    dialog.stopped.connect(lambda: stopped.append(True))
+    qtbot.keyClick(dialog, Qt.Key.Key_Escape)
+    engine.stop_measuring()  # whatever it is told: the thread is to end
+    assert stopped == [True]
 
 
 def test_it_is_cancelled_by_the_button_and_by_closing(qtbot: QtBot, dialog: SpeedDialog) -> None:

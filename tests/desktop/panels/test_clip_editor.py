@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QPoint, Qt, QThreadPool
 from PySide6.QtGui import QImage
 from pytestqt.qtbot import QtBot
 
@@ -67,6 +67,22 @@ def test_another_clip_cancels_the_strip_of_the_first(
     editor.set_clip(other, probe(other), 1.0, 24)
     assert editor.strip.pictures == 0
     qtbot.waitUntil(lambda: editor.strip.pictures == PICTURES)
+    editor.forget()
+
+
+def test_the_picture_of_the_clip_before_is_not_shown_for_another(
+    qtbot: QtBot, editor: ClipEditor, tmp_path: Path
+) -> None:
+    other = video_file(tmp_path / "b.mp4", seconds=1)
+    said: list[QImage] = []
+    editor.junction_ready.connect(said.append)
+    qtbot.waitUntil(lambda: said != [])
+    editor._plan()
+    QThreadPool.globalInstance().waitForDone()  # it is found, and nobody was told yet
+    editor.set_clip(other, probe(other), 1.0, 24)
+    editor._timer.stop()
+    qtbot.waitUntil(lambda: editor.strip.pictures == PICTURES)
+    assert len(said) == 1
     editor.forget()
 
 

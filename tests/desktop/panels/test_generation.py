@@ -194,6 +194,11 @@ def test_length_and_until_i_stop(panel: GenerationPanel, draft: Draft) -> None:
     draft.set(seconds=7200.0, fps=30)
     assert row.box.value() == 7200, "as ``magi generate`` may have made it"
     assert row.box.maximum() == pytest.approx(MAX_FRAMES / 30)
+    draft.set(seconds=90_000.0)
+    assert row.box.value() == 90_000, "what is refused is what is seen"
+    draft.set(seconds=4.0, fps=10)
+    row.box.setValue(0.0)
+    assert draft.request().num_frames == 1
 
 
 def test_a_typed_seed_is_kept(qtbot: QtBot, panel: GenerationPanel, draft: Draft) -> None:

@@ -292,3 +292,14 @@ def test_the_dialog_asks_before_it_replaces_a_file(qtbot: QtBot, bar: PresetBar)
     assert not dialog.testOption(QFileDialog.Option.DontConfirmOverwrite)
     assert dialog.defaultSuffix() == "json"
     dialog.reject()
+
+
+def test_undoing_a_preset_brings_back_what_no_setting_shows(bar: PresetBar, draft: Draft) -> None:
+    draft.set(model="4.5B-base")
+    bar.presets.put("other", preset_values(draft.settings))
+    draft.set(model="pocket")
+    draft.take(dataclasses.replace(draft.request(), dtype="float32"), lock_seed=False)
+    bar.apply("other")
+    assert draft.kept == ()
+    press_undo(bar)
+    assert (draft.settings.model, draft.kept) == ("pocket", ("dtype",))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -150,3 +151,18 @@ def test_what_is_no_storyboard_changes_nothing_and_is_said(
     assert draft.prompt == "a ball"
     with qtbot.waitSignal(panel.failed):
         panel.save_storyboard(tmp_path / "bad.csv" / "a.txt")
+
+
+def test_a_prompt_that_is_removed_can_be_put_back(panel: LaterPrompts, draft: Draft) -> None:
+    first, second = PromptChange(1, "a", Transition.CUT), PromptChange(2, "b")
+    draft.set_later_prompts((first, second))
+    ways: list[Callable[[], None]] = []
+    panel.taken_out.connect(ways.append)
+    panel.rows[0].remove_button.click()
+    assert draft.later_prompts == (second,)
+    panel.rows[0].field.setText("written since")
+    ways.pop()()
+    assert draft.later_prompts == (first, PromptChange(2, "written since"))
+    panel.add_row()
+    panel.rows[-1].remove_button.click()
+    assert ways == [], "an empty one says nothing"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -269,12 +270,14 @@ def test_the_image_a_video_starts_from_can_be_compared(
     assert shown.pixelColor(shown.width() // 4, shown.height() // 2).getRgb() == (10, 200, 30, 255)
 
 
-def test_its_image_is_no_comparison_for_a_file_that_is_opened_before_it_is_read(
+@pytest.mark.parametrize("then", ["file", "job"])
+def test_its_image_is_no_comparison_for_what_is_shown_before_it_is_read(
     player: Player,
     engine: Engine,
     qtbot: QtBot,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    then: str,
 ) -> None:
     opened, others = threading.Event(), set(background._under_way)
 
@@ -286,8 +289,12 @@ def test_its_image_is_no_comparison_for_a_file_that_is_opened_before_it_is_read(
     image = tmp_path / "start.png"
     Image.new("RGB", (64, 48), (10, 200, 30)).save(image)
     engine.begin(mode=Mode.I2V, reference=str(image))
-    with qtbot.waitSignal(player.first_frame_shown):
-        player.open_file(write_greys(tmp_path / "other.mp4", 30))
+    if then == "file":
+        with qtbot.waitSignal(player.first_frame_shown):
+            player.open_file(write_greys(tmp_path / "other.mp4", 30))
+    else:
+        assert engine.job.request is not None
+        engine.job.begin(dataclasses.replace(engine.job.request, mode=Mode.T2V, reference=None))
     opened.set()
     qtbot.waitUntil(lambda: background._under_way <= others)  # tests before leave some
     assert player.comparison.empty

@@ -227,6 +227,27 @@ def test_the_draft_survives_a_restart(draft: Draft) -> None:
     assert again.settings == draft.settings
 
 
+def test_a_length_of_less_than_a_frame_costs_no_other_setting_at_the_next_start(
+    draft: Draft,
+) -> None:
+    draft.set(width=256, num_steps=8, fps=1, seconds=0.25)
+    again = Draft()
+    again.restore(json.loads(json.dumps(draft.to_json())))
+    assert again.settings == draft.settings
+
+
+def test_a_configuration_on_a_disk_that_is_gone_costs_only_what_it_says(
+    draft: Draft, tmp_path: Path
+) -> None:
+    mine = {"seconds": 9.0, "seed": 7, "seed_locked": True, "file_format": "webm", "crf": 20}
+    draft.set(num_steps=8, **mine)
+    saved = json.loads(json.dumps(draft.to_json()))
+    saved["settings"]["config_path"] = str(tmp_path / "gone.json")
+    again = Draft()
+    again.restore(saved)
+    assert again.settings == dataclasses.replace(GenerationSettings.of_model(), **mine)
+
+
 def test_a_video_of_no_prompts_is_composed_again(draft: Draft) -> None:
     request = dataclasses.replace(draft.request(), prompts=())
     draft.set_prompt("before")

@@ -379,3 +379,25 @@ def test_how_long_a_video_took_is_kept(make_store: MakeStore, tmp_path: Path, qt
     qtbot.waitUntil(lambda: again.loaded)
     assert again.items[0].took_s == 12.5
     assert not again.items[0].favourite
+
+
+def test_a_file_of_which_nobody_can_tell_whether_it_is_there_stops_no_other(
+    library: Library, make_library: MakeLibrary, qtbot: QtBot, videos: Path
+) -> None:
+    first = add(library, qtbot, videos / "a.mp4")
+    gone = add(library, qtbot, videos / "b.mp4", "a blue cube")
+    unknown = videos / ("n" * 300) / "b.mp4"  # no system looks for such a name
+    store_of(library).write(
+        lambda c: c.execute("UPDATE library SET path = ? WHERE id = ?", (str(unknown), gone))
+    )
+    settle(qtbot, store_of(library))
+    (videos / "a.mp4").rename(videos.parent / "a.mp4")
+    again = make_library()
+    qtbot.waitUntil(lambda: [i.id for i in again.items if i.missing] == [first])
+    with qtbot.waitSignals([again.failed, again.deleted], order="none"):
+        again.delete([gone, first])
+    assert [item.id for item in again.items] == [gone], "it could not be moved"
+    (videos / "b.mp4").rename(videos / "c.mp4")
+    make_video(videos / "d.mp4", "a green ball")
+    again.rescan(videos)
+    qtbot.waitUntil(lambda: names(again) == {"b.mp4", "d.mp4"})

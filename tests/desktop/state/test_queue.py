@@ -136,7 +136,7 @@ def test_what_failed_stands_behind_all_that_waits(
     queue.mark_failed(ids[1], Message("Out of memory."))
     queue.mark_running(ids[0])
     queue.add(request("e"))
-    queue.duplicate(ids[1])
+    queue.duplicate(queue.failed[0])
     assert prompts(queue) == ["a", "c", "d", "e", "b", "b"]
     assert [item.id for item in queue.failed] == [ids[1]]
     queue.move(ids[1], 0)
@@ -170,11 +170,16 @@ def test_removing_can_be_undone(queue: JobQueue, make_store: MakeStore, qtbot: Q
 
 def test_copies_have_other_seeds_and_names_and_follow_the_item(queue: JobQueue) -> None:
     first, _ = queue.add_many([request("one", seed=5, output="one 5.webm"), request("two")])
-    queue.duplicate(first, 3)
+    item = queue.item(first)
+    assert item is not None
+    queue.duplicate(item, 3)
     assert prompts(queue) == ["one"] * 4 + ["two"]
     copies = [item.request for item in queue.items[:4]]
     assert len({c.seed for c in copies}) == 4
     assert [c.output for c in copies] == [f"one {c.seed}.webm" for c in copies]
+    queue.mark_done(first)
+    assert len(queue.duplicate(item, 2)) == 2, "it was made while the user was asked how many"
+    assert prompts(queue) == ["one"] * 5 + ["two"]
 
 
 def test_a_paused_queue_gives_nothing(queue: JobQueue, qtbot: QtBot) -> None:
@@ -308,3 +313,16 @@ def test_an_item_is_held_while_it_is_edited(
     queue.edit(second)
     queue.put_back(queue.remove(second))
     assert queue.edited is None
+
+
+def test_a_failed_item_that_was_edited_as_the_program_ended_does_not_start_by_itself(
+    queue: JobQueue, make_store: MakeStore, qtbot: QtBot
+) -> None:
+    item_id = queue.add(request("one"))
+    queue.mark_failed(item_id, Message("Out of memory."))
+    queue.edit(item_id)
+    again = reopened(make_store, qtbot)
+    assert again.edited is not None
+    again.edit(None)
+    assert again.next() is None
+    assert [item.id for item in again.failed] == [item_id]

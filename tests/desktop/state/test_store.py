@@ -192,6 +192,37 @@ def test_a_write_that_fails_changes_nothing_and_is_said_once(
     assert "refused" in caplog.text
 
 
+def test_what_a_full_disk_refused_is_there_once_there_is_room(
+    make_store: MakeStore, qtbot: QtBot
+) -> None:
+    store = make_store()
+
+    def most_pages(count: int) -> None:
+        limit = f"PRAGMA max_page_count = {count}"
+        store.read(lambda c: c.execute(limit).fetchone(), lambda _: None, store)
+
+    def keep(name: str) -> None:
+        store.write(lambda c: c.execute("INSERT INTO kept VALUES (?, ?)", (name, "x" * 9000)))
+
+    most_pages(1)  # as many as there are
+    keep("first")
+    store.write(lambda c: c.execute("UPDATE kept SET value = 'short' WHERE name = 'first'"))
+    settle(qtbot, store)
+    assert len(store.notices) == 1
+    most_pages(10_000)
+    keep("second")
+    most_pages(1)
+    keep("third")
+    settle(qtbot, store)
+    assert len(store.notices) == 2, "it is another time"
+    most_pages(10_000)
+    again, kept = make_store(), []
+    again.read(lambda c: c.execute("SELECT * FROM kept").fetchall(), kept.append, again)
+    settle(qtbot, again)
+    large = "x" * 9000
+    assert kept == [[("first", "short"), ("second", large), ("third", large)]]
+
+
 def test_all_work_is_done_in_one_other_thread_in_order(make_store: MakeStore, qtbot: QtBot) -> None:
     store = make_store()
     threads: list[int] = []

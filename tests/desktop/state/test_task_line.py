@@ -165,3 +165,11 @@ def test_a_line_that_is_not_understood_is_left_out(begin: Callable[[], Line]) ->
     saved = [{"task": "Teleport", "model": "x"}, "?", {"task": "Verify", "model": 3}]
     line.kept.set_section("installing", {"line": saved})
     assert begin().items == ()
+
+
+@pytest.mark.parametrize("kept", [None, 3, [{"model": "4.5B-base", "task": ["Download"]}, 5]])
+def test_nonsense_in_the_file_is_left_out(begin: Callable[[], Line], kept: object) -> None:
+    line = begin()
+    line.kept.set_section("installing", {"line": kept})
+    line.start()
+    assert line.items == ()

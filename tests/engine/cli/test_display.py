@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 from pathlib import Path
@@ -16,7 +17,6 @@ from magi_engine.cli.display import (
     LiveDisplay,
     PlainDisplay,
     closing_text,
-    duration_text,
 )
 from magi_engine.errors import MagiError
 from magi_engine.messages import Message
@@ -73,14 +73,6 @@ STORY: list[Event] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1:00 min"), (185, "3:05 min"), (7800, "2:10 h")],
-)
-def test_durations(seconds: float, text: str) -> None:
-    assert duration_text(seconds) == text
-
-
 def test_plain_lines() -> None:
     stream = io.StringIO()
     with PlainDisplay(stream) as display:
@@ -96,6 +88,14 @@ def test_plain_lines() -> None:
         "Chunk 2 of 5 is ready, 48 frames, 4.2 frames/s, about 3:05 min left.",
         "Saved x.mp4 (120 frames in 1:01 min).",
     ]
+
+
+def test_of_the_last_chunk_no_time_is_left() -> None:
+    stream = io.StringIO()
+    with PlainDisplay(stream) as display:
+        display.show(dataclasses.replace(progress(), eta_s=0.0))
+        display.show(CHUNK)
+    assert stream.getvalue() == "Chunk 2 of 5 is ready, 48 frames, 4.2 frames/s.\n"
 
 
 def test_quiet_says_only_what_matters() -> None:

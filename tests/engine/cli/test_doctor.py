@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -32,3 +33,14 @@ def test_doctor_for_people(capsys: pytest.CaptureFixture[str], tmp_path: Path) -
     out = capsys.readouterr().out
     for word in ("Versions", "Devices", "Memory and disk", "Output", "Models", "pocket"):
         assert word in out
+
+
+def test_a_machine_without_room_for_temporary_files_is_examined_all_the_same(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    assert main(["doctor", "--json", "--models-dir", str(tmp_path)]) == 0
+    findings = {(f["topic"], f["name"]): f for f in json.loads(capsys.readouterr().out)}
+    assert not findings["Output", "mp4"]["works"]
+    assert "gone" in findings["Output", "mp4"]["detail"]
+    assert ("Models", "pocket") in findings

@@ -56,6 +56,14 @@ def test_seconds_count_at_the_frame_rate_that_was_asked_for(
     assert frame_count(tmp_path / "b.mp4") == 24
 
 
+def test_the_usual_length_is_one_of_seconds() -> None:
+    parser = argparse.ArgumentParser()
+    add_request_options(parser)
+    for fps, frames in ((12, 48), (24, 96), (60, 240)):
+        options = parser.parse_args(["--prompt", "x", "--fps", str(fps)])
+        assert build_request(options).num_frames == frames
+
+
 def test_without_a_seed_every_video_is_another(generate: Generate, tmp_path: Path) -> None:
     for name in ("a.mp4", "b.mp4"):
         assert generate("--prompt", "x", "--seconds", "0.1", "-o", name) == 0

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from magi_engine.config.places import compiled_dir
@@ -24,14 +26,31 @@ def test_compiled_kernels_are_listed_and_can_be_made_again(tmp_path: Path) -> No
     assert thing.can_be_remade
 
 
-def test_latents_of_videos_can_go_but_not_pinned_ones(tmp_path: Path) -> None:
+def test_latents_of_videos_can_go_but_not_pinned_ones_nor_those_of_what_is_being_made(
+    tmp_path: Path,
+) -> None:
     store = TakeStore(tmp_path / "takes")
-    about = About("{}", 24.0, 6, True, 24, 24, None)
-    names = [store.begin(about).name for _ in range(2)]
-    store.pin(names[0], True)
+    about = About("{}", 24.0, 6, True, 24, 24, 24)
+    chunk = np.zeros((1, 16, 6, 4, 4), np.float32)
+    pinned, first, growing = (store.begin(about).name for _ in range(3))
+    store.pin(pinned, True)
+    writer = store.begin(about)
+    writer.append(chunk)
+    branches = [store.begin(about) for _ in range(2)]
+    for branch in branches:
+        branch.share(store.find(writer.name), 1)
+    os.utime(store.folder / first, (0, 0))
     (thing,) = cached_things(tmp_path / "models", tmp_path / "cache", store.folder)
     assert (thing.kind, thing.can_be_remade) == (CachedKind.TAKES, False)
-    assert thing.paths == (store.folder / names[1],)
+    names = {path.name for path in thing.paths}
+    assert names == {first, writer.name, *(branch.name for branch in branches)}
+    stays = sum(size_on_disk(store.folder / name) for name in (pinned, growing))
+    assert thing.size_bytes == store.size_bytes - stays, "what they share is there once"
+    kept = store.begin(about)
+    kept.share(store.find(writer.name), 1)
+    store.pin(kept.name, True)
+    (less,) = cached_things(tmp_path / "models", tmp_path / "cache", store.folder)
+    assert thing.size_bytes - less.size_bytes > chunk.nbytes, "it stays with the one that is kept"
 
 
 def test_a_download_that_gets_its_name_while_it_is_looked_at_takes_up_nothing(

@@ -12,6 +12,7 @@ import pytest
 
 from magi_engine import atomic
 from magi_engine.errors import InvalidRequestError, OutputError
+from magi_engine.media import targets
 from magi_engine.media.animations import GifWriter, WebpWriter
 from magi_engine.media.output import open_writer
 from magi_engine.media.targets import find_growing, free_name, target_of
@@ -84,12 +85,23 @@ def test_a_long_name_is_kept_and_a_longer_one_refused(tmp_path: Path) -> None:
     with open_writer(target, SIZE, SIZE, 24) as writer:
         writer.write(moving(3))
         assert find_growing(target) == writer.part
-        assert target_of(writer.part).name == "ü" * 85 + ".mp4"
+        assert target_of(writer.part).name == "ü" * 84 + ".mp4"
     assert writer.result == target
     animation = target.with_suffix(".gif")
     assert write_all(animation, moving(3)) == animation
     with pytest.raises(OutputError, match="too long"):
         open_writer(tmp_path / ("x" * 300 + ".mp4"), SIZE, SIZE, 24)
+
+
+def test_a_long_name_has_room_for_every_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the largest number on Linux, four months after the machine was started."""
+    monkeypatch.setattr(targets, "_start_of", lambda _pid: "9" * 10)
+    monkeypatch.setattr(targets.os, "getpid", lambda: 4_194_303)
+    part = targets.part_path(tmp_path / ("x" * 251 + ".mp4"), ".mp4")
+    with atomic.beside(part) as converted:
+        converted.touch()
 
 
 def test_a_folder_with_something_in_it_is_never_replaced(tmp_path: Path) -> None:

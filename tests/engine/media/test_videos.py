@@ -15,6 +15,7 @@ from magi_engine.errors import InvalidRequestError, MediaReadError
 from magi_engine.media import frames
 from magi_engine.media.clips import ClipPart, iter_source_frames, plan_clip, read_plan
 from magi_engine.media.fit import FitPolicy
+from magi_engine.media.images import check_image, read_image
 from magi_engine.media.info import MediaKind, probe
 from tests.reading import read_video
 
@@ -97,6 +98,14 @@ def test_resampling_takes_nearest_frames_and_ends_on_the_last(
         )
 
 
+def test_a_picture_that_stands_is_there_until_the_next_one(make_video: MakeVideo) -> None:
+    """As recorders of screens write it; what the blocks of Matroska say of durations is a guess."""
+    path = make_video(numbered(4), name="screen.mkv", pts=(0, 3000, 3040, 3080))
+    assert numbers(read_video(path, 64, 48, 24, ClipPart.range(1, 2))) == [0] * 24
+    start = plan_clip(path, 24, ClipPart.start(1))
+    assert (start.frames, start.start_s, start.end_s) == (24, 0, 1)
+
+
 def test_variable_frame_rate_goes_by_timestamps(make_video: MakeVideo) -> None:
     # 10 frames within the first second, then one every half second.
     pts = [*range(0, 1000, 100), 1000, 1500, 2000, 2500]
@@ -153,7 +162,7 @@ def test_codecs_and_bit_depths(
     assert numbers(read_video(path, 64, 48, 24), step=8) == list(range(24))
 
 
-@pytest.mark.parametrize("suffix", ["gif", "webp", "png"])
+@pytest.mark.parametrize("suffix", ["gif", "webp", "png", "avif"])
 def test_animations_are_videos(tmp_path: Path, suffix: str) -> None:
     pictures = [Image.fromarray(picture) for picture in numbered(8, step=16)]
     options: dict[str, Any] = {"lossless": True} if suffix == "webp" else {}
@@ -329,6 +338,24 @@ def test_bad_input_is_one_sentence(
     assert "\n" not in str(caught.value)
     assert str(caught.value.hint)
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".nfo", ".ans", ".bin", ".xb"])
+def test_a_text_is_no_video(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"notes{suffix}"
+    path.write_text("a red ball rolls over a table\n" * 100)
+    for look in (probe, check_image, lambda path: plan_clip(path, 24)):
+        with pytest.raises(MediaReadError, match="is not an image or a video"):
+            look(path)
+
+
+def test_sound_alone_is_no_video_for_who_wants_an_image_either(
+    tmp_path: Path, make_video: MakeVideo
+) -> None:
+    with pytest.raises(MediaReadError, match="holds no video track"):
+        read_image(sound_only(tmp_path, make_video), 64, 48)
+    with pytest.raises(MediaReadError, match="is a video, not an image"):
+        read_image(make_video(numbered(4)), 64, 48)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import json
 import os
 import stat
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -255,3 +256,13 @@ def test_parts_of_files_follow_each_other_without_a_seam(tmp_path: Path) -> None
     assert read_metadata(made) == '{"new": 1}'
     assert done == sorted(done)
     assert done[-1] == 1
+
+
+def test_an_exported_picture_that_stands_long_stands_to_its_end(
+    make_video: Callable[..., Path], tmp_path: Path
+) -> None:
+    shades = np.full((3, 48, 64, 3), [[[[20]]], [[[120]]], [[[220]]]], np.uint8)
+    source = make_video(shades, name="screen.mkv", fps=10, pts=(0, 2000, 2100))
+    pictures = decode(export_video(source, tmp_path / "copy.mp4"))
+    levels = [round(float(picture.mean()), -1) for picture in pictures]
+    assert levels == [20] * 20 + [120, 220]

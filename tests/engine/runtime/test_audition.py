@@ -16,6 +16,7 @@ from magi_engine.media.writer import WriteOptions
 from magi_engine.model.dit import VideoDiT
 from magi_engine.runtime.engine import Engine
 from magi_engine.runtime.job.events import Cancelled, Notice, Progress, Stage
+from magi_engine.runtime.job.pace import PaceMeter
 from magi_engine.runtime.machine.kernels import DeviceKernels
 from magi_engine.runtime.planning import plan
 from magi_engine.runtime.process.control import Cancel
@@ -184,12 +185,15 @@ def test_without_memory_for_a_batch_they_are_made_in_turn(
         return computed(model, patches, *args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(VideoDiT, "velocity_of", small)
+    alone_after: list[int] = []
+    monkeypatch.setattr(PaceMeter, "alone_after_all", lambda _pace, n: alone_after.append(n))
     requests = _seeds(make_request, tmp_path)
     for index, request in enumerate(requests):
         events = run(engine, with_along(request, requests[index + 1 :]))
         assert finished(events).frames == 24
         assert [e.fraction for e in of_kind(events, Progress)][-1] == 1
         assert not of_kind(events, Notice)
+    assert alone_after == [3, 2], "so that the next ones are not expected to be faster"
 
 
 def test_only_first_chunks_of_the_same_video_go_together(

@@ -323,6 +323,8 @@ def test_what_cannot_be_shared_is_said(
     assert "Nothing is left" in refusal(engine, shorter)
     wider = dataclasses.replace(redone, width=redone.width + 16)
     assert "another size" in refusal(engine, wider)
+    slower = dataclasses.replace(redone, sampling=SamplingOverrides(fps=12))
+    assert "24 frames per second cannot go on with 12. Choose 24" in refusal(engine, slower)
     path = earlier.take.folder / "000001.safetensors"
     path.write_bytes(path.read_bytes()[:-1])
     assert "damaged" in refusal(engine, redone)

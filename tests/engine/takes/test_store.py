@@ -122,6 +122,16 @@ def test_the_oldest_go_first_and_pinned_ones_never(store: TakeStore) -> None:
     assert store.tidy() == [names[0], names[3]]
 
 
+def test_a_take_that_cannot_be_removed_ends_nothing(store: TakeStore) -> None:
+    names = [f"2026010{day}-000000-00000{day}" for day in (1, 2)]
+    for name in names:
+        written(store, name=name)
+    (store.folder / f".leaving-{names[0]}").touch()  # so that it can not be renamed
+    store.limit_bytes = 0
+    assert store.tidy() == names[1:]
+    assert [take.name for take in store.all()] == names[:1]
+
+
 def test_a_take_that_another_program_writes_stays(store: TakeStore) -> None:
     writer = written(store, chunks=2)
     store.limit_bytes = 0

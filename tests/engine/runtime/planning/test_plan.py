@@ -16,6 +16,7 @@ from magi_engine.config.registry import Registry
 from magi_engine.config.vae import VaeConfig
 from magi_engine.errors import InvalidRequestError, MediaReadError, ModelNotFoundError
 from magi_engine.media.output import open_writer
+from magi_engine.messages import duration_words
 from magi_engine.resources import resource_path
 from magi_engine.runtime.doctor import model_findings
 from magi_engine.runtime.engine import Engine
@@ -33,8 +34,10 @@ from magi_engine.runtime.request.request import (
     Mode,
     PromptChange,
     SamplingOverrides,
+    TakeStart,
 )
 from magi_engine.sampling.schedule import SamplerSettings, forwards
+from magi_engine.takes.store import About, TakeStore
 from magi_engine.weights.layout import find_model
 
 GB = 1_000_000_000
@@ -133,6 +136,41 @@ def test_first_seconds_go_together_where_that_makes_them_no_slower(tmp_path: Pat
     assert not estimated(tmp_path, LAPTOP, along=along, **first).along
 
 
+def test_only_prompts_that_are_made_from_are_counted(tmp_path: Path) -> None:
+    prompts = tuple(PromptChange(chunk, f"prompt {chunk}") for chunk in range(3))
+    one = estimated(tmp_path, prompts=prompts[:1]).times.text_s
+    assert one > 0
+    first: dict[str, Any] = {"only_chunks": 1, "prompts": prompts[:1]}
+    alone = estimated(tmp_path, LAPTOP, **first)
+    along = (Along(1, "another"),)
+    assert estimated(tmp_path, LAPTOP, along=along, **first).times == alone.times, "nor made along"
+    store = TakeStore(tmp_path / "takes")
+    earlier = request(prompts=prompts)
+    take = store.begin(About(earlier.to_json(), 24.0, 6, False, 24, 24, 96))
+    for _ in range(3):
+        take.append(np.zeros((1, 16, 6, 90, 90), np.float32))
+    encoded_s = []
+    for chunk in range(3):
+        redone = dataclasses.replace(earlier, start=TakeStart(take.name, chunk))
+        outcome = plan(redone, CARD, cache_dir=tmp_path, takes_dir=store.folder)
+        encoded_s.append(outcome.times.text_s)
+    every = estimated(tmp_path, prompts=prompts).times.text_s
+    two = estimated(tmp_path, prompts=prompts[:2]).times.text_s
+    assert encoded_s == [every, two, one]
+
+
+def test_the_file_holds_what_is_made_now_and_the_clip_in_front(tmp_path: Path, clip: Path) -> None:
+    output = str(tmp_path / "a.mp4")
+    four = estimated(tmp_path, output=output).disk_bytes
+    assert estimated(tmp_path, output=output, only_chunks=1).disk_bytes == four // 4
+    assert (
+        estimated(tmp_path, output=output, num_frames=None, only_chunks=1).disk_bytes == four // 4
+    )
+    behind: dict[str, Any] = {"mode": Mode.V2V, "reference": str(clip), "output": output}
+    assert estimated(tmp_path, **behind).disk_bytes == four
+    assert estimated(tmp_path, prepend_source=True, **behind).disk_bytes == four * 144 // 96
+
+
 def test_length_costs_time_and_disk_but_no_memory(tmp_path: Path) -> None:
     four, eight = (
         estimated(tmp_path, num_frames=frames, output=str(tmp_path / "a.mp4"))
@@ -219,6 +257,7 @@ def test_the_doctor_says_what_the_plan_says(facts: MachineFacts, tmp_path: Path)
         else:
             needed = whole.ram_bytes if whole.vram_bytes is None else whole.vram_bytes
             assert f"{needed / 1e9:.1f} GB on {facts.device}, roughly " in finding.detail
+            assert f"roughly {duration_words(whole.times.all_s)} for " in finding.detail
         fair = whole.fits and whole.pace is Pace.FAIR
         assert finding.works == (fair and "not " not in finding.detail)
 
@@ -368,6 +407,22 @@ def test_the_warm_up_is_told_apart_from_the_pace() -> None:
     assert same.dit_flops_per_s == pytest.approx(speed.dit_flops_per_s)
     assert same.vae_flops_per_s == pytest.approx(speed.vae_flops_per_s)
     assert meter().speed(before) is None
+
+
+def test_a_batch_that_became_one_video_computed_only_that_one() -> None:
+    costs = DitCosts.of_model(CONFIG.model_config, 384)
+    batch = PaceMeter(CONFIG, VaeConfig(), costs.times(3))
+    batch.step_done(FORWARD, 9.0)  # the one that did not fit
+    batch.alone_after_all(3)
+    alone = PaceMeter(CONFIG, VaeConfig(), costs)
+    for pace in (batch, alone):
+        pace.step_done(FORWARD, 1.0)
+        pace.step_done(FORWARD, 1.0)
+        pace.chunk_done(6, 1.0)
+    speeds = [pace.speed(Preparation()) for pace in (batch, alone)]
+    assert speeds[0] is not None
+    assert speeds[1] is not None
+    assert speeds[0].dit_flops_per_s == pytest.approx(speeds[1].dit_flops_per_s)
 
 
 def test_speeds_survive_damage_and_mix(tmp_path: Path) -> None:

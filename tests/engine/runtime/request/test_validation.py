@@ -53,6 +53,7 @@ REFUSED: list[tuple[GenerationRequest, str, str]] = [
     (_changed(mode=Mode.V2V), "needs a video", "Choose a video"),
     (_changed(prepend_source=True), "Only a video that is continued", "Start from a video"),
     (_changed(num_frames=1_000_001), "1000001 frames", "at most 41666 seconds"),
+    (_changed(num_frames=None, only_chunks=41_667), "1000008 frames", "at most 41666 seconds"),
     (_changed(prompts=()), "no prompt for the first chunk", "may be empty"),
     (_changed(prompts=(PromptChange(1, "x"),)), "no prompt for the first", "may be empty"),
     (
