@@ -128,7 +128,8 @@ class SeedRow(Field):
 
     def refresh(self) -> None:
         settings = self.draft.settings
-        if not self.edit.hasFocus() or int(self.edit.text() or -1) != settings.seed:
+        being_typed = self.edit.hasFocus() and self.edit.isModified()
+        if not being_typed and self.edit.text() != str(settings.seed):
             self.edit.setText(str(settings.seed))
         with QSignalBlocker(self.lock):
             self.lock.setChecked(settings.seed_locked)
@@ -142,6 +143,7 @@ class SeedRow(Field):
 
     @Slot()
     def _typed(self) -> None:
+        self.edit.setModified(False)
         seed = int(self.edit.text() or self.draft.settings.seed)
         if seed != self.draft.settings.seed:  # who types a seed wants it used
             self.draft.set(seed=seed, seed_locked=True)

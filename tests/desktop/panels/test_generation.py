@@ -216,6 +216,22 @@ def test_a_typed_seed_is_kept(qtbot: QtBot, panel: GenerationPanel, draft: Draft
     assert not draft.settings.seed_locked
 
 
+def test_a_seed_that_is_being_typed_stays_while_what_was_said_of_another_goes(
+    qtbot: QtBot, panel: GenerationPanel, draft: Draft
+) -> None:
+    row = panel.seed
+    row.copy_button.click()
+    row.edit.setFocus()
+    row.edit.selectAll()
+    qtbot.keyClicks(row.edit, "42")
+    row._copied.timeout.emit()
+    assert row.edit.text() == "42"
+    qtbot.keyClick(row.edit, Qt.Key.Key_Return)
+    assert draft.settings.seed == 42
+    draft.set(seed=7)
+    assert row.edit.text() == "7"
+
+
 def test_the_dice_change_and_keep_the_seed(panel: GenerationPanel, draft: Draft) -> None:
     seen = set()
     for _ in range(5):
