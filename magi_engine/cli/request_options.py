@@ -31,7 +31,7 @@ from magi_engine.runtime.request.request import (
     drawn_seed,
 )
 from magi_engine.runtime.request.storyboard import prompts_of, read_storyboard
-from magi_engine.runtime.request.validation import validate
+from magi_engine.runtime.request.validation import MAX_FPS, validate
 from magi_engine.sampling.schedule import goes_in_groups
 
 _SAME_NAME = (
@@ -279,6 +279,8 @@ def build_request(args: argparse.Namespace) -> GenerationRequest:
     )
     sampling = _sampling(args, request.sampling)
     fps = sampling.fps or runtime.fps
+    if not 0 < fps <= MAX_FPS:  # refused below
+        fps = runtime.fps
     changes: dict[str, Any] = {
         "model": name,
         "fit": args.fit and FitPolicy(args.fit),
@@ -291,7 +293,7 @@ def build_request(args: argparse.Namespace) -> GenerationRequest:
         changes["seed"] = drawn_seed()
     if args.seconds is not None:
         changes["num_frames"] = frames_for(args.seconds, fps)
-    elif like is None and fps > 0:  # other rates are refused below
+    elif like is None:
         changes["num_frames"] = frames_for(runtime.num_frames / runtime.fps, fps)
     if args.size is not None:
         changes["width"], changes["height"] = args.size

@@ -467,7 +467,7 @@ def _owner(request: Request) -> str:
 def _below(folder: Path, said: Any) -> Any:
     """A message whose paths begin with the folder of models, which only says what it is called."""
     if isinstance(said, Message):
-        return Message(said.text, **{name: _below(folder, v) for name, v in said.values.items()})
+        return said.filled(**{name: _below(folder, v) for name, v in said.values.items()})
     if isinstance(said, str) and said.startswith(f"{folder}{os.sep}"):
         return str(Path(said).relative_to(folder.parent))
     return said

@@ -333,7 +333,7 @@ def test_storage_lists_what_can_go(qtbot: QtBot, models: Models) -> None:
 
 
 def test_takes_are_not_said_to_be_had_again(qtbot: QtBot, models: Models) -> None:
-    writer = TakeStore(default_takes_dir()).begin(About("{}", 24.0, 6, True, 24, 24, None))
+    writer = TakeStore(default_takes_dir()).begin(About("{}", 24.0, 6, True, 24, 24, 24))
     writer.append(np.zeros((1, 16, 6, 4, 4), np.float32))
     dialog = shown(qtbot, models)
     models.refresh()
