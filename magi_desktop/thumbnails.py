@@ -99,7 +99,8 @@ class Thumbnails(QObject):
         self._wanted, self._animated = [], None
         self._forgotten.clear()
         self._stop.set()
-        self._pool.clear()
+        for task in background.under_way(self):
+            task.cancel()
         self._pool.waitForDone(2000)
 
     def _go_on(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import shiboken6
 from PySide6.QtCore import QCoreApplication, QEvent, QThreadPool
 from pytestqt.qtbot import QtBot
@@ -14,6 +15,11 @@ _PATIENCE_MS = 300_000
 class PatientBot(QtBot):
     """Waits for a condition for as long as a busy machine may take: what never comes is a failure,
     what comes late is none."""
+
+    def __init__(self, request: pytest.FixtureRequest) -> None:
+        super().__init__(request)
+        self.left = set(background._under_way)
+        """What earlier tests left, which may never be done."""
 
     def waitUntil(self, callback, *, timeout: int = 0) -> None:
         super().waitUntil(callback, timeout=max(timeout, _PATIENCE_MS))
@@ -30,7 +36,11 @@ class PatientBot(QtBot):
 def settle(qtbot: QtBot) -> None:
     """Until all work in the background is done and delivered, and every event has come: what has
     not happened by then has not been set off."""
+    assert isinstance(qtbot, PatientBot)
+    left = qtbot.left
     QThreadPool.globalInstance().waitForDone()
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
-    qtbot.waitUntil(lambda: not any(shiboken6.isValid(t.owner) for t in background._under_way))
+    qtbot.waitUntil(
+        lambda: not any(shiboken6.isValid(t.owner) for t in background._under_way - left)
+    )
     QCoreApplication.processEvents()

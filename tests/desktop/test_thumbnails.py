@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pytestqt.qtbot import QtBot
 
+from magi_desktop import background
 from magi_desktop import thumbnails as module
 from magi_desktop.thumbnails import FRAMES, HEIGHT, WIDTH, Thumbnails
 from tests.desktop.state.videos import make_video
@@ -142,3 +143,10 @@ def test_a_cache_that_cannot_be_written_costs_only_time(tmp_path: Path, qtbot: Q
     with qtbot.waitSignal(thumbnails.ready):
         thumbnails.want([tmp_path / "a.mp4"])
     thumbnails.close()
+
+
+def test_closed_at_once_it_leaves_nothing_under_way(thumbnails: Thumbnails, qtbot: QtBot) -> None:
+    thumbnails._pool.run(thumbnails._stop.wait)
+    thumbnails._pool.run(int)
+    thumbnails.close()
+    qtbot.waitUntil(lambda: not background.under_way(thumbnails))
