@@ -9,6 +9,7 @@ import random
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 
 import torch
@@ -165,12 +166,11 @@ def _write_in_parts(t5_dir: Path, count: int, seed: int, chunks: int) -> Script:
         (1,),
     )
     with writers:
-        same = [[value] * len(counts) for value in (t5_dir, chunks)]
-        parts = list(writers.map(write_script, same[0], counts, seeds, same[1]))
-    return joined(parts)
+        parts = writers.map(write_script, repeat(t5_dir), counts, seeds, repeat(chunks))
+        return _joined(list(parts))
 
 
-def joined(parts: Sequence[Script]) -> Script:
+def _joined(parts: Sequence[Script]) -> Script:
     """Several scripts as one."""
     fields = [f.name for f in dataclasses.fields(SceneBatch)]
     scenes = {name: torch.cat([getattr(part.scenes, name) for part in parts]) for name in fields}

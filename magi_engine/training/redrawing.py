@@ -42,12 +42,11 @@ def redraw(dit: VideoDiT, sequence: Sequence, first_step: int) -> Tensor:
 
 @torch.no_grad()
 def redraw_clips(
-    dit: VideoDiT, t5: nn.Module, tokens: SpecialTokens, clips: Clips, count: int, at_once: int
+    dit: VideoDiT, t5: nn.Module, tokens: SpecialTokens, clips: Clips, at_once: int
 ) -> Tensor:
-    """The transformer's version of the first ``count`` clips, like ``clips.latents``."""
-    redrawn = torch.empty_like(clips.latents[:count])
-    rows = torch.arange(count, device=clips.latents.device)
-    for part in rows.split(at_once):
+    """The transformer's version of clips, like ``clips.latents``."""
+    redrawn = torch.empty_like(clips.latents)
+    for part in torch.arange(len(clips), device=clips.latents.device).split(at_once):
         # A sequence holds two clips or more.
         chosen = part if len(part) > 1 else part.expand(2)
         batch = make_batch(clips, t5, chosen)

@@ -139,7 +139,7 @@ def main(argv: list[str] | None = None) -> int:
             for some in (scenes[first : first + 128] for first in range(0, len(scenes), 128))
         ]
     )
-    redrawn = redraw_clips(dit, t5, tokens, clips, len(clips), args.batch)
+    redrawn = redraw_clips(dit, t5, tokens, clips, args.batch)
     # (2, clips, 16, T, h, w): as encoded, and as the transformer draws them.
     latents = torch.stack([clips.latents, redrawn]).transpose(2, 3).flatten(3, 4)
 
