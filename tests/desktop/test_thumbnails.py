@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -145,8 +146,12 @@ def test_a_cache_that_cannot_be_written_costs_only_time(tmp_path: Path, qtbot: Q
     thumbnails.close()
 
 
-def test_closed_at_once_it_leaves_nothing_under_way(thumbnails: Thumbnails, qtbot: QtBot) -> None:
-    thumbnails._pool.run(thumbnails._stop.wait)
+def test_closed_at_once_it_leaves_nothing_under_way(
+    thumbnails: Thumbnails, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_up = threading.Event()
+    monkeypatch.setattr(thumbnails._pool, "waitForDone", lambda _ms: given_up.set())
+    thumbnails._pool.run(given_up.wait)
     thumbnails._pool.run(int)
     thumbnails.close()
     qtbot.waitUntil(lambda: not background.under_way(thumbnails))
