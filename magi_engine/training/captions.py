@@ -20,7 +20,9 @@ from magi_engine.training.scenes import (
     Motion,
     SceneBatch,
     Shape,
+    SizeBand,
     SpeedBand,
+    size_band,
     speed_band,
 )
 from magi_engine.training.wording import (
@@ -36,8 +38,6 @@ from magi_engine.training.wording import (
 )
 from magi_engine.training.world import SceneOptions, sample_scenes
 
-_SMALL_RADIUS = 0.115
-_LARGE_RADIUS = 0.150
 _RESIZING = (Motion.GROW, Motion.SHRINK)
 _CIRCLING = (Motion.CIRCLE_CLOCKWISE, Motion.CIRCLE_COUNTERCLOCKWISE)
 _BACKGROUND_SHARE = 0.86
@@ -46,14 +46,6 @@ _SPEED_SHARE = 0.40
 _SHORT_SHARE = 0.25
 _PRONOUN_SHARE = 0.35
 _BACKGROUND_SHARE_OF_PRONOUNS = 0.3
-
-
-class SizeBand(enum.Enum):
-    """Coarse size, as far as a caption may mention it."""
-
-    SMALL = "small"
-    NORMAL = "normal"
-    LARGE = "large"
 
 
 @dataclass(frozen=True)
@@ -127,7 +119,7 @@ def scene_facts(scenes: SceneBatch, segment: int = 0) -> list[SceneFacts]:
             motion = Motion(motions[k])
             band = speed_band(motion, speeds[k])
             # Whatever has grown or shrunk has no size to speak of.
-            size = SizeBand.NORMAL if firsts[k] in _RESIZING else _size_band(radii[k])
+            size = SizeBand.NORMAL if firsts[k] in _RESIZING else size_band(radii[k])
             objects.append(ObjectFacts(Shape(shapes[k]), Colour(colours[k]), motion, band, size))
         facts.append(SceneFacts(Background(background), tuple(objects)))
     return facts
@@ -269,12 +261,6 @@ def _sentence_of_it(facts: ObjectFacts, backdrop: str, rng: random.Random) -> st
         clauses.append("starts to " + _with_speed(words.infinitive, words, facts, rng))
     clause = rng.choice(clauses)
     return f"{rng.choice(('It', 'It', 'The shape'))} {clause} {backdrop}".rstrip() + "."
-
-
-def _size_band(radius: float) -> SizeBand:
-    if radius < _SMALL_RADIUS:
-        return SizeBand.SMALL
-    return SizeBand.LARGE if radius > _LARGE_RADIUS else SizeBand.NORMAL
 
 
 def _noun(facts: ObjectFacts, rng: random.Random) -> str:

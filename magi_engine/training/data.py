@@ -36,26 +36,40 @@ NOT_SAID = -100
 """Stands for a shape or a motion that a caption does not tell."""
 
 CHUNKS = 5
-"""Chunks of a long clip: the longest history (4) and one more. Beginnings have one."""
+"""Chunks of a long clip: the longest history (4) and one more."""
 
 _CHUNKS_AT_ONCE = 640
-_PAIR_SHARE, _PAIR_SHARE_OF_BEGINNINGS = 0.4, 0.55
-"""Which word belongs to which object is learned where nothing but the caption tells."""
-
-_HELD_SHARE = 0.35
-_EVENT_SHARE = 0.4
-_BACKGROUND_SHARE = 0.4
 _MOTIONS = (
     *STRAIGHT_MOTIONS * 4,
     *(Motion.STILL,) * 4,
     *(Motion.BOUNCE,) * 16,
     *(Motion.CIRCLE_CLOCKWISE, Motion.CIRCLE_COUNTERCLOCKWISE) * 16,
     *(Motion.SPIN,) * 22,
-    *(Motion.GROW, Motion.SHRINK) * 6,
+    *(Motion.GROW, Motion.SHRINK) * 10,
 )
 """More of what is hard to learn than the world has by itself."""
-_MOTIONS_OF_CLIPS = _MOTIONS + (Motion.BOUNCE,) * 20 + (Motion.STILL,) * 16
-"""Where it goes on to is told by a clip alone, and so is how large it was."""
+
+BEGINNINGS = SceneOptions(
+    num_chunks=1, two_objects=0.55, events=0.0, held_starts=0.35, motions=_MOTIONS
+)
+"""Which word belongs to which object is learned where nothing but the caption tells: in pairs."""
+
+CLIPS = SceneOptions(
+    num_chunks=CHUNKS,
+    two_objects=0.4,
+    events=0.4,
+    background_events=0.4,
+    held_starts=0.35,
+    wrong_sizes=0.35,
+    # Where it goes on to is told by a clip alone, and so is how large it was.
+    motions=_MOTIONS + (Motion.BOUNCE,) * 20 + (Motion.STILL,) * 16,
+)
+"""With what only a history teaches."""
+
+EVERYTHING = SceneOptions(
+    num_chunks=3, two_objects=0.2, events=0.0, held_starts=0.1, motions=tuple(Motion)
+)
+"""Every motion as often as the others, as long as it is one: what a decoder has to draw."""
 
 _SCENES_AT_ONCE = 2500
 _MOST_WRITERS = 16
@@ -77,6 +91,7 @@ class Clips:
         objects: (N, 2, 3) int64, what the caption before the event says of each object: colour,
             shape and motion. Where there is no object, or where the image tells, -100 for the
             latter two.
+        given: (N,) int64, so many chunks are nothing to make, only to go on from.
     """
 
     latents: Tensor
@@ -84,6 +99,7 @@ class Clips:
     event_chunk: Tensor
     tokens: Tensor
     objects: Tensor
+    given: Tensor
 
     def __len__(self) -> int:
         return len(self.latents)
@@ -103,17 +119,9 @@ class Script:
 
 
 def write_script(
-    t5_dir: Path, count: int, seed: int, chunks: int = CHUNKS, wordings: int = 2
+    t5_dir: Path, count: int, seed: int, options: SceneOptions = CLIPS, wordings: int = 2
 ) -> Script:
-    """Draw ``count`` random scenes of so many chunks and describe them."""
-    options = SceneOptions(
-        two_objects=_PAIR_SHARE if chunks > 1 else _PAIR_SHARE_OF_BEGINNINGS,
-        events=_EVENT_SHARE if chunks > 1 else 0.0,
-        held_starts=_HELD_SHARE,
-        background_events=_BACKGROUND_SHARE,
-        num_chunks=chunks,
-        motions=_MOTIONS_OF_CLIPS if chunks > 1 else _MOTIONS,
-    )
+    """Draw ``count`` random scenes and describe them."""
     scenes = sample_scenes(count, torch.Generator().manual_seed(seed), options)
     dice = random.Random(seed)
     facts = [scene_facts(scenes, segment) for segment in (0, 1)]
@@ -135,16 +143,16 @@ def write_script(
 
 
 def cached_script(
-    folder: Path, t5_dir: Path, count: int, seed: int, chunks: int = CHUNKS
+    folder: Path, t5_dir: Path, count: int, seed: int, options: SceneOptions = CLIPS
 ) -> Script:
     """:func:`write_script` in several processes, kept in ``folder``.
 
     It needs no GPU, so it can be written elsewhere.
     """
     vocabulary = hashlib.sha256((t5_dir / "spiece.model").read_bytes()).hexdigest()[:8]
-    path = folder / f"script-{chunks}-{count}-{seed}-{vocabulary}.pt"
+    path = folder / f"script-{options.num_chunks}-{count}-{seed}-{vocabulary}.pt"
     if not path.exists():
-        script = _write_in_parts(t5_dir, count, seed, chunks)
+        script = _write_in_parts(t5_dir, count, seed, options)
         fields = {f.name: getattr(script.scenes, f.name) for f in dataclasses.fields(SceneBatch)}
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_suffix(".part")
@@ -154,11 +162,14 @@ def cached_script(
     return Script(SceneBatch(**saved["scenes"]), saved["tokens"])
 
 
-def _write_in_parts(t5_dir: Path, count: int, seed: int, chunks: int) -> Script:
+def _write_in_parts(t5_dir: Path, count: int, seed: int, options: SceneOptions) -> Script:
     counts = [min(_SCENES_AT_ONCE, count - first) for first in range(0, count, _SCENES_AT_ONCE)]
-    seeds = [random.Random(f"{seed} {chunks} {n}").getrandbits(62) for n in range(len(counts))]
+    seeds = [
+        random.Random(f"{seed} {options.num_chunks} {n}").getrandbits(62)
+        for n in range(len(counts))
+    ]
     if len(counts) == 1:
-        return write_script(t5_dir, count, seeds[0], chunks)
+        return write_script(t5_dir, count, seeds[0], options)
     writers = ProcessPoolExecutor(
         min(len(counts), _MOST_WRITERS),
         multiprocessing.get_context("spawn"),  # CUDA does not survive a fork
@@ -166,7 +177,7 @@ def _write_in_parts(t5_dir: Path, count: int, seed: int, chunks: int) -> Script:
         (1,),
     )
     with writers:
-        parts = writers.map(write_script, repeat(t5_dir), counts, seeds, repeat(chunks))
+        parts = writers.map(write_script, repeat(t5_dir), counts, seeds, repeat(options))
         return _joined(list(parts))
 
 
@@ -196,6 +207,7 @@ def make_clips(vae: ViTVAE, script: Script, device: torch.device, chunks: int = 
         (scenes.event_frame // pocket.CHUNK_FRAMES).clamp(max=CHUNKS).to(device),
         script.tokens.to(device),
         objects_of(scenes, unless=scenes.hold_frames > 0).to(device),
+        scenes.wrong_chunks.to(device),
     )
 
 

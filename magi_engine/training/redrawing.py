@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from magi_engine.model.dit import VideoDiT
 from magi_engine.model.special_tokens import SpecialTokens
 from magi_engine.training import pocket
-from magi_engine.training.data import CHUNKS, Clips
+from magi_engine.training.data import Clips
 from magi_engine.training.layouts import streaming
 from magi_engine.training.sequences import Sequence, make_batch, time_of
 
@@ -50,7 +50,7 @@ def redraw_clips(
         # A sequence holds two clips or more.
         chosen = part if len(part) > 1 else part.expand(2)
         batch = make_batch(clips, t5, chosen)
-        sequence = Sequence(dit, batch, streaming(CHUNKS, CHUNKS), True, tokens)
+        sequence = Sequence(dit, batch, streaming(clips.chunks, clips.chunks), True, tokens)
         first = int(torch.randint(*_FIRST_STEPS, ()))
         redrawn[part] = redraw(dit, sequence, first)[: len(part)].half()
     return redrawn

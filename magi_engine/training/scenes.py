@@ -87,6 +87,14 @@ class EventKind(enum.IntEnum):
     BACKGROUND = 3
 
 
+class SizeBand(enum.Enum):
+    """Size, as far as a caption may mention it."""
+
+    SMALL = "small"
+    NORMAL = "normal"
+    LARGE = "large"
+
+
 class SpeedBand(enum.IntEnum):
     """Coarse speed, as far as a caption may mention it."""
 
@@ -142,6 +150,14 @@ SPEED_BANDS: dict[Motion, tuple[float, float]] = {
     Motion.SHRINK: (0.028, 0.037),
 }
 
+#: Radius of what neither grows nor shrinks. There are no sizes between, so that a model can tell
+#: that one is a little wrong: each chunk copies the one before, and its errors would add up.
+RADIUS: dict[SizeBand, float] = {
+    SizeBand.SMALL: 0.107,
+    SizeBand.NORMAL: 0.132,
+    SizeBand.LARGE: 0.160,
+}
+
 #: Radii at which growing and shrinking end; what is smaller has no outline to speak of.
 RADIUS_LIMITS = (0.09, 0.185)
 
@@ -158,6 +174,9 @@ class SceneBatch:
         motion: (N, 2, 2) int64, ``Motion`` of each object in each segment.
         start: (N, 2, 2) float32, centre (x, y) of each object at time 0.
         radius: (N, 2) float32, radius of each object at time 0.
+        excess: (N, 2) float32, by which share an object is larger than that (negative: smaller) in
+            the first ``wrong_chunks`` chunks; from then on it comes to its size.
+        wrong_chunks: (N,) int64, how long that lasts.
         heading: (N, 2, 2) float32, direction of flight of straight and bouncing objects in each
             segment; for circling ones the phase on the orbit at the start of the segment.
         speed: (N, 2, 2) float32, per segment: widths/s of straight and bouncing objects, turns/s
@@ -177,6 +196,8 @@ class SceneBatch:
     motion: Tensor
     start: Tensor
     radius: Tensor
+    excess: Tensor
+    wrong_chunks: Tensor
     heading: Tensor
     speed: Tensor
     orbit: Tensor
@@ -211,6 +232,11 @@ def is_straight(motion: Tensor) -> Tensor:
 def is_circling(motion: Tensor) -> Tensor:
     """Mask of the two circling motions."""
     return (motion == Motion.CIRCLE_CLOCKWISE) | (motion == Motion.CIRCLE_COUNTERCLOCKWISE)
+
+
+def size_band(radius: float) -> SizeBand:
+    """The nearest of the sizes."""
+    return min(RADIUS, key=lambda band: abs(RADIUS[band] - radius))
 
 
 def speed_band(motion: Motion, speed: float) -> SpeedBand:

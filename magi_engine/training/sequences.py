@@ -29,6 +29,9 @@ _CHANGE_WEIGHT = 1.0
 """Of errors in how latent frames differ from those before them, against errors of the frames:
 the eye sees a beat in what is wrong in each frame anew."""
 
+_BORDER_WEIGHT = 4.0
+"""Of errors in the first frame of a chunk, besides: it has to go on from the chunk before."""
+
 _SHIFT = 1 / 3
 
 
@@ -92,6 +95,8 @@ def make_batch(clips: Clips, t5: nn.Module, rows: Tensor) -> Batch:
     held = clips.held[rows]
     image = held & (torch.rand(size, device=device) < _PASTED_IMAGE_SHARE)
     counts[:, 0] = torch.where(image, 1, torch.where(held, 0, counts[:, 0]))
+    given = torch.arange(clips.chunks, device=device) < clips.given[rows, None]
+    counts = torch.where(given, pocket.CHUNK_WIDTH, counts)
 
     tokens = clips.tokens[rows, wording].long()  # (N, 2, L)
     valid = (tokens != 0).flatten(0, 1)
@@ -204,8 +209,10 @@ class Sequence:
         error = (velocity.float() - target) * free[:, :, None, :, None, None]
         change = nn.functional.pad(error, (0, 0, 0, 0, 1, 0)).diff(dim=3)
         squared = error.square() + _CHANGE_WEIGHT * change.square()
+        first = _BORDER_WEIGHT * error[:, :, :, 0].square()
+        total = squared.mean((2, 4, 5)).sum() + first.mean((2, 3, 4)).sum()
         # Of errors that have nothing to do with each other the mean stays what it was.
-        return squared.mean((2, 4, 5)).sum() / (free.sum() * (1 + 2 * _CHANGE_WEIGHT))
+        return total / (free.sum() * (1 + 2 * _CHANGE_WEIGHT))
 
     def _caption_batch(self, model: VideoDiT, special_tokens: SpecialTokens) -> CaptionBatch:
         """Captions of the noisy chunks, special tokens in front; null captions elsewhere."""

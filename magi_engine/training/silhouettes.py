@@ -185,6 +185,8 @@ def _one_object(shape: Shape) -> SceneBatch:
         motion=segments.long(),
         start=segments,
         radius=pair,
+        excess=pair,
+        wrong_chunks=torch.tensor([0]),
         heading=segments,
         speed=segments,
         orbit=pair,

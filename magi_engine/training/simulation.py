@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from magi_engine.training.scenes import (
+    CHUNK_FRAMES,
     FRAMES_PER_SECOND,
     RADIUS_LIMITS,
     EventKind,
@@ -22,6 +23,8 @@ from magi_engine.training.scenes import (
 )
 from magi_engine.training.shapes import extents_table
 
+#: An object of a wrong size loses two thirds of its excess in this time, in seconds.
+SETTLING_SECONDS = 1.0
 #: Over this distance, in widths, a straight mover slows down before it touches the edge.
 BRAKING_DISTANCE = 0.06
 
@@ -62,8 +65,9 @@ def simulate(scenes: SceneBatch, num_frames: int, first_frame: int = 0) -> Traje
     """Trajectories of frames ``first_frame .. first_frame + num_frames - 1`` on the scenes' device.
 
     Held frames: with ``hold_frames`` h > 0, frames 0 .. h-1 are equal and frame h is the first
-    one that has moved. Events: the frame ``event_frame`` is the first that shows the new colour,
-    or the first step of the new motion.
+    one that has moved. Wrong sizes: after ``wrong_chunks`` objects come to their size. Events: the
+    frame ``event_frame`` is the first that shows the new colour, or the first step of the new
+    motion.
     """
     device = scenes.start.device
     reach = extents_table().to(device)[scenes.shape]  # (N, 2, 4)
@@ -86,11 +90,18 @@ def simulate(scenes: SceneBatch, num_frames: int, first_frame: int = 0) -> Traje
     turned = changed & (scenes.event_kind == EventKind.MOTION)[:, None, None]
     return Trajectories(
         centre=torch.where(turned[..., None], after.centre, before.centre),
-        radius=torch.where(turned, after.radius, before.radius),
+        radius=torch.where(turned, after.radius, before.radius) * _swelling(scenes, frames),
         angle=torch.where(turned, after.angle, before.angle),
         colour=torch.where(changed, scenes.colour[:, :, 1:], scenes.colour[:, :, :1]),
         background=torch.where(later, scenes.background[:, 1:], scenes.background[:, :1]),
     )
+
+
+def _swelling(scenes: SceneBatch, frames: Tensor) -> Tensor:
+    """(N, 2, T): how many times its right size each object has in frames (T,)."""
+    last_wrong = scenes.wrong_chunks[:, None] * CHUNK_FRAMES - 1
+    seconds = (frames - last_wrong).clamp(min=0) / FRAMES_PER_SECOND  # (N, T)
+    return 1 + scenes.excess[..., None] * torch.exp(-seconds / SETTLING_SECONDS)[:, None]
 
 
 def seconds_of_frame(scenes: SceneBatch, frames: Tensor) -> Tensor:

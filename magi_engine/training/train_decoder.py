@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from magi_engine.model.dit import VideoDiT
 from magi_engine.model.vae import ViTDecoder, ViTVAE
 from magi_engine.training import pocket
-from magi_engine.training.data import CHUNKS, cached_script, make_clips
+from magi_engine.training.data import EVERYTHING, cached_script, make_clips
 from magi_engine.training.loop import (
     Log,
     Optimiser,
@@ -35,7 +35,7 @@ from magi_engine.training.redrawing import redraw_clips
 from magi_engine.training.sequences import load_tokens
 from magi_engine.training.tokenizer import make_t5_for
 from magi_engine.training.train_vae import PIECE, pixels_to_video, psnr
-from magi_engine.training.world import NO_EVENT, render, simulate
+from magi_engine.training.world import render, simulate
 
 _L1_WEIGHT = 0.1
 _CHANGE_WEIGHT = 2.0
@@ -45,9 +45,14 @@ _BORDER_WEIGHT, _PIECE_WEIGHT = 4.0, 12.0
 _REDRAWN_SHARE = 0.6
 _IMAGE_SHARE = 0.1
 
+_BEAT_WEIGHT = 5e-3
+"""Of what differences at these borders have too much of, as a share of those within."""
+
 _PIECES = 2
 _PIECE_LATENTS = PIECE // 4
-_HELD_OUT = 32
+_UNSEEN = 0.02 / 127.5
+"""Differences of a fiftieth of a level are none."""
+_HELD_OUT = 128
 """Clips to measure on, which are not trained on."""
 
 
@@ -84,7 +89,21 @@ def error_of(decoded: Tensor, video: Tensor) -> tuple[Tensor, Tensor]:
     squared = error.square().mean()
     still = squared + _L1_WEIGHT * error.abs().mean()
     moving = (weights * (change.square() + _L1_WEIGHT * change.abs())).mean()
-    return still + _CHANGE_WEIGHT * moving, squared
+    return still + _CHANGE_WEIGHT * moving + _BEAT_WEIGHT * beat(decoded), squared
+
+
+def beat(decoded: Tensor) -> Tensor:
+    """How much larger differences between neighbouring frames of videos (N, 3, T, H, W) are at
+    borders than within latent frames, as a share of the latter; nothing where they are smaller."""
+    change = decoded.diff(dim=2).abs().mean((1, 3, 4))  # (N, T - 1)
+    borders = list(range(3, change.shape[1], 4))
+    if not borders:
+        return change.new_zeros(())
+    inside = [n for n in range(change.shape[1]) if n not in borders]
+    within = change[:, inside].mean(1, keepdim=True).detach() + _UNSEEN
+    weights = change_weights(decoded.shape[2], change.device)[borders, 0, 0]
+    excess = (change[:, borders] / within - 1).clamp(min=0)
+    return (excess * weights / weights.sum()).sum(1).mean()
 
 
 @torch.no_grad()
@@ -126,16 +145,15 @@ def main(argv: list[str] | None = None) -> int:
     tokens = load_tokens(args.t5.parent, device)
 
     held_out = min(_HELD_OUT, args.clips)
-    script = cached_script(args.out, args.t5, args.clips + held_out, args.seed)
-    # Measured where nothing happens: it would happen at the border of two pieces.
-    held = torch.zeros(len(script.scenes), dtype=torch.bool)
-    held[(script.scenes.event_frame == NO_EVENT).nonzero()[:held_out]] = True
-    measured, trained = (rows.nonzero()[:, 0].to(device) for rows in (held, ~held))
-    clips = make_clips(vae, script, device)
+    script = cached_script(args.out, args.t5, args.clips + held_out, args.seed, EVERYTHING)
+    measured, trained = torch.arange(len(script.scenes), device=device).split(
+        (held_out, args.clips)
+    )
+    clips = make_clips(vae, script, device, EVERYTHING.num_chunks)
     scenes = script.scenes.to(device)
     frames = torch.cat(
         [
-            render(some, simulate(some, CHUNKS * pocket.CHUNK_FRAMES))
+            render(some, simulate(some, EVERYTHING.num_chunks * pocket.CHUNK_FRAMES))
             for some in (scenes[first : first + 128] for first in range(0, len(scenes), 128))
         ]
     )
@@ -159,7 +177,7 @@ def main(argv: list[str] | None = None) -> int:
         save_checkpoint(args.out / "drawn.safetensors", vae=vae)
 
     pace = Pace(args.minutes, args.max_steps, save, warmup_steps=100, cooldown=0.6)
-    last = CHUNKS * pocket.CHUNK_FRAMES // PIECE - _PIECES
+    last = EVERYTHING.num_chunks * pocket.CHUNK_FRAMES // PIECE - _PIECES
     for _ in pace:
         rows = trained[torch.randint(len(trained), (args.batch,), device=device)]
         if float(torch.rand(())) < _IMAGE_SHARE:

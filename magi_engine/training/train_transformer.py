@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from magi_engine.model.dit import VideoDiT
 from magi_engine.model.vae import ViTVAE
 from magi_engine.training import caption_batches, pocket
-from magi_engine.training.data import CHUNKS, Clips, cached_script, make_clips
+from magi_engine.training.data import BEGINNINGS, CHUNKS, CLIPS, Clips, cached_script, make_clips
 from magi_engine.training.lessons import BEGINNING, Lesson, Teacher, draw_lesson
 from magi_engine.training.loop import (
     Average,
@@ -97,9 +97,9 @@ def load_clips(args: argparse.Namespace, device: torch.device, seed: int) -> dic
     vae = ViTVAE(pocket.VAE).to(device)
     load_checkpoint(args.out / "vae.safetensors", vae=vae)
     clips = {}
-    for chunks, count in ((1, args.beginnings), (CHUNKS, args.clips)):
-        script = cached_script(args.out, args.t5, count, seed, chunks)
-        clips[chunks] = make_clips(vae, script, device, chunks)
+    for options, count in ((BEGINNINGS, args.beginnings), (CLIPS, args.clips)):
+        script = cached_script(args.out, args.t5, count, seed, options)
+        clips[options.num_chunks] = make_clips(vae, script, device, options.num_chunks)
     return clips
 
 

@@ -25,6 +25,7 @@ from magi_engine.training.scenes import (
     FRAMES_PER_SECOND,
     MAX_OBJECTS,
     NO_EVENT,
+    RADIUS,
     RADIUS_LIMITS,
     SEGMENTS,
     STRAIGHT_MOTIONS,
@@ -76,9 +77,8 @@ _LANE_MOTIONS = (Motion.STILL, Motion.SPIN, Motion.GROW, Motion.SHRINK)
 _HORIZONTAL = (Motion.LEFT, Motion.RIGHT)
 _VERTICAL = (Motion.UP, Motion.DOWN)
 
-_RADIUS = (0.10, 0.167)
-_RADIUS_OF_TWO = (0.10, 0.13)
-_RADIUS_CIRCLING = (0.10, 0.135)
+_RADII = tuple(RADIUS.values())
+_RADII_OF_TWO = _RADII[:2]
 _RADIUS_TO_GROW = (0.10, 0.12)
 _RADIUS_TO_SHRINK = (0.14, 0.167)
 _STRAIGHT_SPEED = (0.15, 0.40)
@@ -96,6 +96,8 @@ _ORBIT = (0.14, 0.24)
 #: Where on its orbit an object begins, 0 to the right, clockwise: about the top. From anywhere,
 #: both senses would look the same in noise, and be chosen before the words are heard.
 _ORBIT_PHASE = (-0.75 * math.pi, -0.25 * math.pi)
+#: What has a wrong size is by at most this share larger or smaller: less than half-way to the next.
+_EXCESS = 0.09
 #: Reach of any shape in any orientation, in radii.
 _TURNING_REACH = 1.25
 #: A straight mover usually has this many seconds before the edge.
@@ -115,6 +117,9 @@ class SceneOptions:
         events: fraction of the scenes in which something changes at a chunk boundary.
         colour_events: fraction of the other events that change a colour; the rest change a motion.
         background_events: fraction of the events that change the background.
+        wrong_sizes: fraction of the scenes whose objects have a wrong size for some chunks from the
+            start, unless they grow or shrink. At an edge they may reach out of the picture by a
+            pixel.
         held_starts: fraction of the scenes that start with ``hold_frames`` equal frames.
         hold_frames: length of a held start (4: the frames of one latent image).
         num_chunks: length of the clips in chunks of 24 frames; events fall on inner boundaries.
@@ -126,6 +131,7 @@ class SceneOptions:
     events: float = 0.25
     colour_events: float = 0.5
     background_events: float = 0.0
+    wrong_sizes: float = 0.0
     held_starts: float = 0.0
     hold_frames: int = 4
     num_chunks: int = 5
@@ -189,6 +195,8 @@ def sample_scenes(
         motion=_both_segments(motion),
         start=start,
         radius=radius,
+        excess=torch.zeros_like(radius),
+        wrong_chunks=torch.zeros(count, dtype=torch.long),
         heading=_both_segments(heading),
         speed=_both_segments(speed),
         orbit=orbit,
@@ -197,7 +205,16 @@ def sample_scenes(
         event_frame=torch.full((count,), NO_EVENT),
         hold_frames=held.long() * options.hold_frames,
     )
-    return _with_events(dice, scenes, across, options)
+    scenes = _with_events(dice, scenes, across, options)
+    if options.wrong_sizes:
+        wrong = (dice.uniform(count) < options.wrong_sizes)[:, None]
+        wrong = wrong & (torch.arange(MAX_OBJECTS) < scenes.count[:, None])
+        wrong &= (motion != Motion.GROW) & (motion != Motion.SHRINK)
+        excess = dice.between((-_EXCESS, _EXCESS), *motion.shape)
+        scenes.excess.copy_(torch.where(wrong, excess, 0.0))
+        lasts = dice.integers(1, max(2, options.num_chunks), count)
+        scenes.wrong_chunks.copy_(torch.where(wrong.any(1), lasts, 0))
+    return scenes
 
 
 def _both_segments(values: Tensor) -> Tensor:
@@ -229,8 +246,10 @@ def _radii(dice: _Dice, motion: Tensor, pair: Tensor) -> Tensor:
     def scaled(bounds: tuple[float, float]) -> Tensor:
         return bounds[0] + (bounds[1] - bounds[0]) * fraction
 
-    radius = torch.where(pair[:, None], scaled(_RADIUS_OF_TWO), scaled(_RADIUS))
-    radius = torch.where(is_circling(motion), scaled(_RADIUS_CIRCLING), radius)
+    def one_of(sizes: tuple[float, ...]) -> Tensor:
+        return torch.tensor(sizes)[(fraction * len(sizes)).long()]
+
+    radius = torch.where(pair[:, None], one_of(_RADII_OF_TWO), one_of(_RADII))
     radius = torch.where(motion == Motion.GROW, scaled(_RADIUS_TO_GROW), radius)
     return torch.where(motion == Motion.SHRINK, scaled(_RADIUS_TO_SHRINK), radius)
 

@@ -236,6 +236,9 @@ def test_given_frames_stay_clean_and_count_for_nothing(
     velocity[1, 3, :, 4] += 1
     free = 2 * CHUNKS * WIDTH - 5
     assert float(sequence.loss(velocity, target)) == pytest.approx(1 / free, rel=1e-5)
+    velocity[1, 3, :, 4] -= 1
+    velocity[1, 2, :, 0] += 1  # where it has to go on from chunk 1: four times besides
+    assert float(sequence.loss(velocity, target)) == pytest.approx(7 / 3 / free, rel=1e-5)
 
 
 def test_a_pipeline_learns_only_its_noisy_chunks(
@@ -342,6 +345,7 @@ def test_a_batch_is_drawn_from_the_clips() -> None:
         .view(1, 2, 1, 3)
         .expand(4, 2, 2, 3),
         objects=torch.arange(4).view(4, 1, 1).expand(4, 2, 3),
+        given=torch.tensor([0, 0, 0, 1]),
     )
     t5 = make_tiny_t5(tiny_t5_config(8, d_model=8, layers=1, heads=2, d_ff=8)).eval()
     batch = draw_batch(clips, t5, 40)
@@ -351,6 +355,9 @@ def test_a_batch_is_drawn_from_the_clips() -> None:
     assert torch.equal(batch.objects[:, 0, 0], rows)
     assert {tuple(pair) for pair in batch.lengths.tolist()} == {(2, 2), (3, 3)}
     assert batch.pasted.shape == (40, 2, WIDTH)
+    # Of what is not to be made the whole first chunk is given, and nothing else is.
+    assert torch.equal(batch.pasted[:, 0].all(1), rows == 3)
+    assert not batch.pasted[:, 1].all(1).any()
     # Padding is not looked at: a short caption is embedded as if it stood alone.
     short = batch.lengths[:, 0] == 2
     with torch.no_grad():

@@ -119,6 +119,22 @@ def test_the_decoder_is_given_images_as_the_program_gives_them(vae: ViTVAE) -> N
     torch.testing.assert_close(decoded, vae.decode(vae.encode(video)))
 
 
+def test_the_decoder_answers_for_a_beat() -> None:
+    frames = torch.arange(2 * train_vae.PIECE).float()
+    steady = frames.view(1, 1, -1, 1, 1).expand(2, 3, -1, 4, 4) / 100
+    assert float(train_decoder.beat(steady)) == pytest.approx(0, abs=1e-3)
+    # A picture that stands still inside latent frames has nothing to be compared with.
+    assert float(train_decoder.beat(steady[:, :, :4])) == 0
+    jumps = steady + 0.005 * (torch.arange(24) >= 4).view(1, 1, -1, 1, 1)  # half a step more
+    beaten = torch.where(torch.tensor([True, False]).view(2, 1, 1, 1, 1), jumps, steady)
+    alone, both = (float(train_decoder.beat(video)) for video in (beaten, jumps))
+    assert alone == pytest.approx(both / 2, rel=1e-3)
+    # Half as much again at one of five borders, of which another one counts thrice.
+    assert both == pytest.approx(0.5 / 7, abs=4e-3)
+    within = steady + 0.005 * (torch.arange(24) >= 5).view(1, 1, -1, 1, 1)
+    assert float(train_decoder.beat(within)) == pytest.approx(0, abs=1e-3)
+
+
 def test_the_decoder_answers_most_where_pieces_meet() -> None:
     weights = train_decoder.change_weights(2 * train_vae.PIECE, CPU)[:, 0, 0]
     assert abs(float(weights.mean()) - 1) < 1e-6
@@ -396,7 +412,9 @@ def test_batches_give_images_to_held_clips(clips: Clips, t5_dir: Path) -> None:
     torch.manual_seed(3)
     vocabulary = Tokenizer.load(t5_dir / "spiece.model").vocab_size
     t5 = make_tiny_t5(tiny_t5_config(vocabulary))
-    held = dataclasses.replace(clips, held=torch.ones_like(clips.held))
+    held = dataclasses.replace(
+        clips, held=torch.ones_like(clips.held), given=torch.zeros_like(clips.given)
+    )
     batch = draw_batch(held, t5, 64)
     assert batch.clean.shape == (64, CHUNKS, 16, pocket.CHUNK_WIDTH, 16, 16)
     assert batch.noise.shape == batch.clean.shape

@@ -19,6 +19,8 @@ from magi_engine.training.scenes import (
     Motion,
     SceneBatch,
     Shape,
+    SizeBand,
+    size_band,
 )
 from magi_engine.training.shapes import distance_tile, extents, extents_table
 from magi_engine.training.simulation import simulate, walls
@@ -139,6 +141,45 @@ def test_growing_and_shrinking_end_at_the_limits() -> None:
         radius = simulate(scenes_of(16, motions=(motion,), events=0.0), 240).radius[:, 0]
         assert torch.allclose(radius[:, -1], torch.full((16,), limit))
         assert (radius[:, 24] - radius[:, 0]).abs().min() > 0.02
+
+
+def test_there_are_three_sizes_and_none_between() -> None:
+    scenes = scenes_of(3000)
+    resizes = (scenes.motion[..., 0] == Motion.GROW) | (scenes.motion[..., 0] == Motion.SHRINK)
+    there = torch.arange(2) < scenes.count[:, None]
+    sizes = scenes.radius[there & ~resizes].unique()
+    torch.testing.assert_close(sizes, torch.tensor([0.107, 0.132, 0.160]))
+    # Each is as likely, whatever an object does: its motion tells nothing about its size.
+    for motion in (Motion.STILL, Motion.BOUNCE, Motion.CIRCLE_CLOCKWISE):
+        alone = scenes_of(900, motions=(motion,), two_objects=0.0).radius[:, 0]
+        shares = [float((alone == size).float().mean()) for size in sizes]
+        assert min(shares) > 0.25, motion
+    assert [size_band(float(size)) for size in sizes] == list(SizeBand)
+
+
+def test_a_wrong_size_lasts_for_some_chunks_and_then_comes_right() -> None:
+    right = scenes_of(600, events=0.0)
+    wrong = scenes_of(600, events=0.0, wrong_sizes=1.0)
+    assert torch.equal(right.radius, wrong.radius)
+    assert not right.excess.any()
+    sizes, usual = simulate(wrong, 240).radius, simulate(right, 240).radius
+    share = sizes / usual - 1
+    assert set(wrong.wrong_chunks[wrong.excess.any(1)].tolist()) == {1, 2, 3, 4}
+    for chunks in range(1, 5):
+        some = wrong.wrong_chunks == chunks
+        excess, end = wrong.excess[some, :, None], 24 * chunks
+        torch.testing.assert_close(share[some, :, :end], excess.expand(-1, -1, end))
+        after_a_second = share[some, :, end + 23 : end + 24]
+        torch.testing.assert_close(after_a_second, excess / math.e, atol=1e-5, rtol=1e-4)
+    assert share[:, :, -1].abs().max() < 1e-3
+    off = wrong.excess != 0
+    assert float(wrong.excess.abs().max()) <= 0.09  # the next size is 20 % off
+    assert torch.equal(wrong.wrong_chunks > 0, off.any(1))
+    there = torch.arange(2) < wrong.count[:, None]
+    resizes = (wrong.motion[..., 0] == Motion.GROW) | (wrong.motion[..., 0] == Motion.SHRINK)
+    assert torch.equal(off, there & ~resizes)
+    some = scenes_of(600, wrong_sizes=0.3).excess.any(1).float().mean()
+    assert 0.2 < float(some) < 0.35
 
 
 def test_events_show_first_in_their_frame() -> None:
