@@ -63,6 +63,8 @@ class RedoDialog(Sheet):
         """The prompt as it was from there on."""
         self.setMinimumWidth(460)
         self._make_fields()
+        self._proposed = (self.length.value(), self.other_seed.isChecked())
+        """Length and seed as they stand there unless something else is chosen."""
         self.title = text_label("", "title", self)
         self.note = text_label("", "caption", self)
         cancel = push_button(self.tr("Cancel"), self.tr("Changes nothing."), self)
@@ -137,8 +139,15 @@ class RedoDialog(Sheet):
             self.text.setPlainText(self._said)
         left = earlier.take.frames - earlier.take.about.frames_before(chunk)
         at_end = chunk == earlier.take.chunks
-        self.length.setValue(_MORE_S if at_end else left / earlier.take.about.fps)
-        self.other_seed.setChecked(not at_end)
+        length, other_seed = self._proposed
+        # What was chosen stays, as the words do.
+        if self.length.value() == length:
+            self.length.setValue(_MORE_S if at_end else left / earlier.take.about.fps)
+            length = self.length.value()
+        if self.other_seed.isChecked() == other_seed:
+            other_seed = not at_end
+            self.other_seed.setChecked(other_seed)
+        self._proposed = length, other_seed
         title = self.tr("Go on from the end") if at_end else self.tr("Redo from here")
         self.setWindowTitle(title)
         self.title.setText(title)

@@ -110,6 +110,23 @@ def test_another_place_brings_its_words_unless_there_are_new_ones(
     assert dialog.text.toPlainText() == "mine"
 
 
+def test_another_place_leaves_a_chosen_length_and_seed_alone(
+    qtbot: QtBot, earlier: Earlier
+) -> None:
+    dialog = shown(qtbot, earlier, 1.0)
+    dialog.place.setCurrentIndex(4)  # nothing was chosen: as it is there
+    assert (dialog.length.value(), dialog.other_seed.isChecked()) == (4.0, False)
+    dialog.place.setCurrentIndex(2)
+    assert (dialog.length.value(), dialog.other_seed.isChecked()) == (2.0, True)
+    dialog.length.setValue(7.5)
+    dialog.other_seed.click()
+    for place in (3, 4, 1):
+        dialog.place.setCurrentIndex(place)
+        assert (dialog.length.value(), dialog.other_seed.isChecked()) == (7.5, False)
+    wanted = asked(qtbot, dialog)
+    assert (wanted.num_frames, wanted.seed) == (24 + 180, 5)
+
+
 def test_a_length_that_is_being_typed_counts_at_ctrl_enter(qtbot: QtBot, earlier: Earlier) -> None:
     dialog = shown(qtbot, earlier, 4.0)
     lengths: list[int | None] = []
