@@ -11,8 +11,9 @@ from functools import partial
 from pathlib import Path
 
 from magi_engine.cli.bar import progress_bar
-from magi_engine.cli.exit_codes import CANCELLED, DONE
+from magi_engine.cli.exit_codes import CANCELLED, DONE, FAILURE
 from magi_engine.cli.naming import as_typed
+from magi_engine.config.added import AddedModels
 from magi_engine.config.registry import Registry
 from magi_engine.errors import (
     InvalidRequestError,
@@ -89,7 +90,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     own.add_argument("--name", help="what it is to be called; default: after the source")
     own.add_argument("--like", metavar="MODEL", help="the released model it is a variant of")
     mirror = action("mirror", _mirror, "download from a mirror of the hub from now on")
-    mirror.add_argument("address", metavar="ADDRESS", help='such as https://HOST; "none": the hub')
+    mirror.add_argument(
+        "address",
+        nargs="?",
+        metavar="ADDRESS",
+        help='such as https://HOST; "none": the hub (without one: print what it is now)',
+    )
 
 
 def _list(args: argparse.Namespace) -> int:
@@ -194,6 +200,13 @@ def _add(args: argparse.Namespace) -> int:
 
 
 def _mirror(args: argparse.Namespace) -> int:
+    if args.address is None:
+        added = AddedModels.load()
+        if added.problem:
+            print(added.problem, file=sys.stderr)
+            return FAILURE
+        print(added.mirror or "none")
+        return DONE
     _task(SetMirror(None if args.address == "none" else args.address), args.models_dir)
     return DONE
 

@@ -6,12 +6,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from magi_engine.cli.exit_codes import BAD_INPUT, DONE, FAILURE
 from magi_engine.cli.main import main
+from magi_engine.config.added import AddedModels, user_models_file
 from magi_engine.resources import resource_path
 from magi_engine.weights.manifest import Manifest
 from tests.engine.install.hub_server import HubServer
@@ -96,3 +98,18 @@ def test_an_official_folder_is_added_and_checked(
     assert main(["models", "remove", _NAME, "--yes", *where]) == DONE
     assert (official / _WEIGHTS).exists(), "only the link goes"
     assert main(["models", "import", str(tmp_path / "nowhere"), *where]) == BAD_INPUT
+
+
+def test_the_mirror_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "mirror"]) == DONE
+    assert capsys.readouterr().out == "none\n"
+    AddedModels.change(lambda added: replace(added, mirror="https://mirror.example"))
+    assert main(["models", "mirror"]) == DONE
+    assert capsys.readouterr().out == "https://mirror.example\n"
+    assert main(["models", "mirror", "none"]) == DONE
+    assert AddedModels.load().mirror is None
+    user_models_file().write_text("{", encoding="utf-8")
+    assert main(["models", "mirror"]) == FAILURE
+    told = capsys.readouterr()
+    assert not told.out
+    assert "cannot be read" in told.err
