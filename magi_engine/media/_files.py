@@ -18,6 +18,9 @@ MAX_FRAME_PIXELS = 36_000_000
 _TEXT_FORMATS = frozenset({"adf", "bin", "idf", "tty", "xbin"})
 """Of FFmpeg's demuxers, those that draw what a terminal of old would show of any text."""
 
+_LIST_FORMATS = frozenset({"concat", "dash", "hls", "imf"})
+"""Those of files that only name others: who sends one would be shown what lies beside it."""
+
 _ANOTHER = Message("Choose another file.")
 
 
@@ -93,7 +96,8 @@ def open_container(path: Path) -> av.container.InputContainer:
     """Open a file with FFmpeg's demuxers.
 
     Raises:
-        MediaReadError: see :func:`check_file`, or the file is in no format FFmpeg knows.
+        MediaReadError: see :func:`check_file`, the file is in no format FFmpeg knows, or it is a
+            list of other files.
     """
     check_file(path)
     with media_errors(path):
@@ -102,6 +106,11 @@ def open_container(path: Path) -> av.container.InputContainer:
         if container.format.name in _TEXT_FORMATS:
             container.close()
             raise ValueError(container.format.name)
+        if container.format.name in _LIST_FORMATS:
+            container.close()
+            raise MediaReadError(
+                "{name} only says where a video is.", "Choose the video itself.", name=path.name
+            )
         return container
 
 

@@ -2227,6 +2227,10 @@
         <translation>请选择被移动的那一个。</translation>
     </message>
     <message>
+        <source>Choose the video itself.</source>
+        <translation>请选择视频文件本身。</translation>
+    </message>
+    <message>
         <source>Choose {choices} steps.</source>
         <translation>请选择 {choices} 步。</translation>
     </message>
@@ -4529,6 +4533,10 @@
     <message>
         <source>{name} needs {needed:bytes} of memory on {device}, but only {free:bytes} are free.</source>
         <translation>{name} 在 {device} 上需要 {needed:bytes} 内存，但只有 {free:bytes} 可用。</translation>
+    </message>
+    <message>
+        <source>{name} only says where a video is.</source>
+        <translation>{name} 只指明视频在哪里，本身不是视频。</translation>
     </message>
     <message>
         <source>{name} {problem}</source>

@@ -349,6 +349,24 @@ def test_a_text_is_no_video(tmp_path: Path, suffix: str) -> None:
             look(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("list.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2.0,\n{}\n#EXT-X-ENDLIST\n"),
+        ("list.mp4", "ffconcat version 1.0\nfile '{}'\n"),
+    ],
+)
+def test_a_list_of_videos_is_not_followed(
+    tmp_path: Path, make_video: MakeVideo, name: str, content: str
+) -> None:
+    segment = make_video(numbered(48), name="segment.ts")
+    path = tmp_path / name
+    path.write_text(content.format(segment.name))
+    for look in (probe, check_image, lambda path: plan_clip(path, 24)):
+        with pytest.raises(MediaReadError, match=r"only says where a video is"):
+            look(path)
+
+
 def test_sound_alone_is_no_video_for_who_wants_an_image_either(
     tmp_path: Path, make_video: MakeVideo
 ) -> None:
