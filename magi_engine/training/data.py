@@ -149,8 +149,8 @@ def cached_script(
 
     It needs no GPU, so it can be written elsewhere.
     """
-    vocabulary = hashlib.sha256((t5_dir / "spiece.model").read_bytes()).hexdigest()[:8]
-    path = folder / f"script-{options.num_chunks}-{count}-{seed}-{vocabulary}.pt"
+    kind = hashlib.sha256((t5_dir / "spiece.model").read_bytes() + repr(options).encode())
+    path = folder / f"script-{options.num_chunks}-{count}-{seed}-{kind.hexdigest()[:8]}.pt"
     if not path.exists():
         script = _write_in_parts(t5_dir, count, seed, options)
         fields = {f.name: getattr(script.scenes, f.name) for f in dataclasses.fields(SceneBatch)}

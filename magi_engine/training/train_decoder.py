@@ -5,9 +5,10 @@
 The encoder stays as it is, and with it the latents and the transformer. The decoder draws half a
 second at a time, so the first stage never asked it for two pieces that fit together. Here it draws
 two neighbouring ones, and answers also for the differences between neighbouring frames, across
-the border of the pieces as within them. Half of the latents are the transformer's: clips that
-were hidden by noise so far that it had to draw outlines again, but not so far that anything moved.
-The others are the encoder's, some of them still images, so that what is given stays what it is.
+the border of the pieces as within them, and once more where those at borders are larger than those
+within. More than half of the latents are the transformer's: clips that were hidden by noise so far
+that it had to draw outlines again, but not so far that anything moved. The others are the
+encoder's, some of them still images, so that what is given stays what it is.
 """
 
 from __future__ import annotations

@@ -399,6 +399,9 @@ def test_a_script_is_written_once(t5_dir: Path, tmp_path: Path) -> None:
     written = path.stat().st_mtime_ns
     again = cached_script(tmp_path, t5_dir, count=40, seed=5)
     assert path.stat().st_mtime_ns == written
+    cached_script(tmp_path, t5_dir, 2, 5, data.EVERYTHING)
+    cached_script(tmp_path, t5_dir, 2, 5, dataclasses.replace(data.EVERYTHING, two_objects=1.0))
+    assert len(list(tmp_path.iterdir())) == 3
     assert torch.equal(script.tokens, again.tokens)
     assert torch.equal(script.scenes.start, again.scenes.start)
     # Without an event both captions of a wording are one.
