@@ -18,6 +18,7 @@ from magi_engine.resources import resource_path
 from magi_engine.weights.manifest import Manifest
 from tests.engine.install.hub_server import HubServer
 from tests.engine.install.test_process import put_special_tokens, release_files
+from tests.places import move_places
 
 _NAME = "4.5B-distill"
 _WEIGHTS = "ckpt/magi/4.5B_distill/inference_weight.distill/model.safetensors"
@@ -100,7 +101,10 @@ def test_an_official_folder_is_added_and_checked(
     assert main(["models", "import", str(tmp_path / "nowhere"), *where]) == BAD_INPUT
 
 
-def test_the_mirror_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_mirror_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    move_places(monkeypatch, tmp_path)
     assert main(["models", "mirror"]) == DONE
     assert capsys.readouterr().out == "none\n"
     AddedModels.change(lambda added: replace(added, mirror="https://mirror.example"))
