@@ -234,6 +234,11 @@ def is_circling(motion: Tensor) -> Tensor:
     return (motion == Motion.CIRCLE_CLOCKWISE) | (motion == Motion.CIRCLE_COUNTERCLOCKWISE)
 
 
+def is_resizing(motion: Tensor) -> Tensor:
+    """Mask of the two motions that change the size."""
+    return (motion == Motion.GROW) | (motion == Motion.SHRINK)
+
+
 def size_band(radius: float) -> SizeBand:
     """The nearest of the sizes."""
     return min(RADIUS, key=lambda band: abs(RADIUS[band] - radius))

@@ -90,10 +90,10 @@ def error_of(decoded: Tensor, video: Tensor) -> tuple[Tensor, Tensor]:
     squared = error.square().mean()
     still = squared + _L1_WEIGHT * error.abs().mean()
     moving = (weights * (change.square() + _L1_WEIGHT * change.abs())).mean()
-    return still + _CHANGE_WEIGHT * moving + _BEAT_WEIGHT * beat(decoded), squared
+    return still + _CHANGE_WEIGHT * moving + _BEAT_WEIGHT * beat_loss(decoded), squared
 
 
-def beat(decoded: Tensor) -> Tensor:
+def beat_loss(decoded: Tensor) -> Tensor:
     """How much larger differences between neighbouring frames of videos (N, 3, T, H, W) are at
     borders than within latent frames, as a share of the latter; nothing where they are smaller."""
     change = decoded.diff(dim=2).abs().mean((1, 3, 4))  # (N, T - 1)

@@ -36,6 +36,7 @@ from magi_engine.training.scenes import (
     SceneBatch,
     Shape,
     is_circling,
+    is_resizing,
     is_straight,
 )
 from magi_engine.training.shapes import extents_table
@@ -209,7 +210,7 @@ def sample_scenes(
     if options.wrong_sizes:
         wrong = (dice.uniform(count) < options.wrong_sizes)[:, None]
         wrong = wrong & (torch.arange(MAX_OBJECTS) < scenes.count[:, None])
-        wrong &= (motion != Motion.GROW) & (motion != Motion.SHRINK)
+        wrong &= ~is_resizing(motion)
         excess = dice.between((-_EXCESS, _EXCESS), *motion.shape)
         scenes.excess.copy_(torch.where(wrong, excess, 0.0))
         lasts = dice.integers(1, max(2, options.num_chunks), count)
@@ -262,7 +263,7 @@ def _speeds(dice: _Dice, motion: Tensor) -> Tensor:
         (is_straight(motion), _STRAIGHT_SPEED),
         (motion == Motion.BOUNCE, _BOUNCE_SPEED),
         (is_circling(motion), _CIRCLING_TURNS),
-        ((motion == Motion.GROW) | (motion == Motion.SHRINK), _GROWTH),
+        (is_resizing(motion), _GROWTH),
     ):
         speed = torch.where(mask, slowest + (fastest - slowest) * fraction, speed)
     which = torch.bucketize(fraction, torch.tensor(_SPIN_UNTIL))

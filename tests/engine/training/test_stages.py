@@ -122,17 +122,17 @@ def test_the_decoder_is_given_images_as_the_program_gives_them(vae: ViTVAE) -> N
 def test_the_decoder_answers_for_a_beat() -> None:
     frames = torch.arange(2 * train_vae.PIECE).float()
     steady = frames.view(1, 1, -1, 1, 1).expand(2, 3, -1, 4, 4) / 100
-    assert float(train_decoder.beat(steady)) == pytest.approx(0, abs=1e-3)
+    assert float(train_decoder.beat_loss(steady)) == pytest.approx(0, abs=1e-3)
     # A picture that stands still inside latent frames has nothing to be compared with.
-    assert float(train_decoder.beat(steady[:, :, :4])) == 0
+    assert float(train_decoder.beat_loss(steady[:, :, :4])) == 0
     jumps = steady + 0.005 * (torch.arange(24) >= 4).view(1, 1, -1, 1, 1)  # half a step more
     beaten = torch.where(torch.tensor([True, False]).view(2, 1, 1, 1, 1), jumps, steady)
-    alone, both = (float(train_decoder.beat(video)) for video in (beaten, jumps))
+    alone, both = (float(train_decoder.beat_loss(video)) for video in (beaten, jumps))
     assert alone == pytest.approx(both / 2, rel=1e-3)
     # Half as much again at one of five borders, of which another one counts thrice.
     assert both == pytest.approx(0.5 / 7, abs=4e-3)
     within = steady + 0.005 * (torch.arange(24) >= 5).view(1, 1, -1, 1, 1)
-    assert float(train_decoder.beat(within)) == pytest.approx(0, abs=1e-3)
+    assert float(train_decoder.beat_loss(within)) == pytest.approx(0, abs=1e-3)
 
 
 def test_the_decoder_answers_most_where_pieces_meet() -> None:
