@@ -1,12 +1,15 @@
 """English captions of scenes, in many wordings, and fresh prompts for the evaluation.
 
-A caption names colour, shape and motion of every object; the background in most cases, size and
-speed now and then. What can be seen before it moves may be "it". All text is plain English in
+A caption names colour, shape and motion of every object, and its size unless that is the usual
+one: what neither a caption nor a history tells, each chunk would guess anew. It names the
+background in most cases, speed now and then. What can be seen before it moves may be "it", of any
+size. All text is plain English in
 ASCII, so that caption cleaning changes nothing but the case.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import random
 from collections.abc import Iterator
@@ -41,11 +44,11 @@ from magi_engine.training.world import SceneOptions, sample_scenes
 _RESIZING = (Motion.GROW, Motion.SHRINK)
 _CIRCLING = (Motion.CIRCLE_CLOCKWISE, Motion.CIRCLE_COUNTERCLOCKWISE)
 _BACKGROUND_SHARE = 0.86
-_SIZE_SHARE = 0.25
 _SPEED_SHARE = 0.40
 _SHORT_SHARE = 0.25
 _PRONOUN_SHARE = 0.35
 _BACKGROUND_SHARE_OF_PRONOUNS = 0.3
+_SEEN_SIZE_SHARE = 0.25
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,12 @@ def describe_batch(scenes: SceneBatch, segment: int, rng: random.Random) -> list
     return [caption(facts, rng) for facts in scene_facts(scenes, segment)]
 
 
+def without_sizes(facts: SceneFacts) -> SceneFacts:
+    """The facts but for sizes, as someone would tell them who shows a picture."""
+    objects = (dataclasses.replace(o, size=SizeBand.NORMAL) for o in facts.objects)
+    return dataclasses.replace(facts, objects=tuple(objects))
+
+
 def caption_corpus(count: int, seed: int) -> list[str]:
     """``count`` captions of random scenes, before and after events: text for a tokenizer."""
     generator = torch.Generator().manual_seed(seed)
@@ -177,6 +186,8 @@ def caption(
         seen: what the picture or the clip shows that the video goes on from.
     """
     if seen is not None:
+        if rng.random() >= _SEEN_SIZE_SHARE:
+            facts = without_sizes(facts)
         always_background |= facts.background is not seen.background
         if _one_and_the_same(facts, seen) and rng.random() < _PRONOUN_SHARE:
             named = always_background or rng.random() < _BACKGROUND_SHARE_OF_PRONOUNS
@@ -266,7 +277,7 @@ def _sentence_of_it(facts: ObjectFacts, backdrop: str, rng: random.Random) -> st
 def _noun(facts: ObjectFacts, rng: random.Random) -> str:
     """For example "red ball" or "small red ball"."""
     text = f"{rng.choice(COLOUR_WORDS[facts.colour])} {rng.choice(SHAPE_WORDS[facts.shape])}"
-    if facts.size is SizeBand.NORMAL or rng.random() > _SIZE_SHARE:
+    if facts.size is SizeBand.NORMAL:
         return text
     words = SMALL_WORDS if facts.size is SizeBand.SMALL else LARGE_WORDS
     return f"{rng.choice(words)} {text}"

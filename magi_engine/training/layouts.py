@@ -40,6 +40,11 @@ class Layout:
         """Sequence indices of the chunks that are learned."""
         return [i for i, clean in enumerate(self.clean) if not clean]
 
+    @property
+    def goes_on(self) -> list[bool]:
+        """Of each chunk that is learned, whether it sees others."""
+        return [self.sees[i] != (i,) for i in self.noisy_indices]
+
 
 def streaming(chunks: int, kv_range: int) -> Layout:
     """All chunks of a clip, each with up to ``kv_range - 1`` clean chunks before it."""

@@ -20,7 +20,7 @@ from magi_engine.model.special_tokens import SpecialTokens
 from magi_engine.training import pocket
 from magi_engine.training.data import CHUNKS
 from magi_engine.training.layouts import Layout, pipeline, streaming
-from magi_engine.training.sequences import Batch, Sequence, draw_fractions, time_of
+from magi_engine.training.sequences import Batch, Sequence, draw_fractions, numbers_on, time_of
 
 _SHORT_SHARE = (0.75, 0.35)
 """Share of the lessons about beginnings, at the start and at the end. What things look like is
@@ -31,6 +31,10 @@ _SHORTCUT_SHARE = (0.1, 0.65)
 _GUIDED_SHARE = 0.3
 _UNCONDITIONAL_SHARE = 0.12
 _UNIFORM_TIME_SHARE = 0.25
+
+_GUIDANCE_GOING_ON = 0.5
+"""Share of the guidance for a chunk that sees others: it asks for what a caption makes likelier,
+and so for a little more of it in each chunk than in the one before."""
 
 _SHORTEST = 64
 _STEPS, _STEP_SHARES = (32, 16, 8), (0.3, 0.5, 0.2)
@@ -140,6 +144,8 @@ class Teacher:
         without.share_clean(sequence)
         no_text = without.velocity(self.average, noisy, times, None).float()
         scale = self._scales[torch.bucketize(times, self._starts, right=True) - 1]
+        shares = tuple(_GUIDANCE_GOING_ON if more else 1.0 for more in sequence.layout.goes_on)
+        scale = 1 + (scale - 1) * numbers_on(times.device, shares)
         return no_text + _wide(scale) * (with_text - no_text)
 
     def _two_halves(

@@ -151,8 +151,8 @@ class Sequence:
         self.conditional = conditional
         self.batch = batch
         self.device = batch.clean.device
-        self.positions = _numbers_on(self.device, layout.positions)
-        self.noisy = _numbers_on(self.device, tuple(layout.noisy_indices))
+        self.positions = numbers_on(self.device, layout.positions)
+        self.noisy = numbers_on(self.device, tuple(layout.noisy_indices))
         self.noisy_positions = self.positions[self.noisy]
         self.pasted = batch.pasted[:, self.noisy_positions]
         self.captions = self._caption_batch(model, special_tokens)
@@ -253,7 +253,7 @@ def load_tokens(folder: Path, device: torch.device) -> SpecialTokens:
 
 
 @functools.cache
-def _numbers_on(device: torch.device, numbers: tuple[int, ...]) -> Tensor:
+def numbers_on(device: torch.device, numbers: tuple[float, ...]) -> Tensor:
     """Copied to the device once: a CUDA graph must not hold a copy from the CPU."""
     return torch.tensor(numbers, device=device)
 

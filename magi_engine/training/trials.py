@@ -37,6 +37,7 @@ from magi_engine.training.captions import (
     caption,
     evaluation_prompts,
     scene_facts,
+    without_sizes,
 )
 from magi_engine.training.scenes import (
     CHUNK_FRAMES,
@@ -414,7 +415,7 @@ class TrialMaker:
         scenes = sample_scenes(1, torch.Generator().manual_seed(seed), options)
         image = self._renderer.render(scenes, simulate(scenes, 1))[0].permute(0, 2, 3, 1).numpy()
         facts = scene_facts(scenes)[0]
-        text = caption(facts, random.Random(seed))
+        text = caption(without_sizes(facts), random.Random(seed))
         return ImageTrial(Task(text, IMAGE_CHUNKS, seed, image=image), facts)
 
     def _clip(self, index: int, seed: int) -> ClipTrial:
@@ -430,7 +431,7 @@ class TrialMaker:
                 break
         clip = self._renderer.render(scenes, simulate(scenes, CLIP_FRAMES))[0]
         task = Task(
-            caption(scene_facts(scenes)[0], random.Random(seed)),
+            caption(without_sizes(scene_facts(scenes)[0]), random.Random(seed)),
             math.ceil(AHEAD_FRAMES / CHUNK_FRAMES),
             seed,
             clip=clip.permute(0, 2, 3, 1).contiguous().numpy(),

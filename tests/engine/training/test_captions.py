@@ -17,14 +17,17 @@ from magi_engine.training.captions import (
     describe_batch,
     evaluation_prompts,
     scene_facts,
+    without_sizes,
 )
-from magi_engine.training.scenes import Background, EventKind, Motion, Shape
+from magi_engine.training.scenes import RADIUS, Background, EventKind, Motion, Shape, SizeBand
 from magi_engine.training.wording import (
     BACKGROUND_WORDS,
     COLOUR_WORDS,
     FAST_WORDS,
+    LARGE_WORDS,
     SHAPE_WORDS,
     SLOW_WORDS,
+    SMALL_WORDS,
 )
 from magi_engine.training.world import SceneOptions, sample_scenes
 
@@ -114,6 +117,24 @@ def test_what_spins_is_always_said_to_be_slow_or_fast() -> None:
         speeds[said].add(float(scenes.speed[index, 0, 0]))
     (slow,), (normal,), (fast,) = speeds["slow"], speeds[""], speeds["fast"]
     assert slow < normal < fast
+
+
+def test_a_size_is_named_unless_it_is_the_usual_one_or_is_seen() -> None:
+    options = SceneOptions(two_objects=0.0, events=0.0, motions=(Motion.STILL, Motion.BOUNCE))
+    scenes = sample_scenes(400, torch.Generator().manual_seed(5), options)
+    rng = random.Random(0)
+    silent = 0
+    for facts, radius in zip(scene_facts(scenes), scenes.radius[:, 0].tolist(), strict=True):
+        text = caption(facts, rng)
+        said = (says_any(text, SMALL_WORDS), says_any(text, LARGE_WORDS))
+        right = [radius == pytest.approx(RADIUS[s]) for s in (SizeBand.SMALL, SizeBand.LARGE)]
+        assert said == tuple(right)
+        shown = caption(facts, rng, seen=facts)
+        named = (says_any(shown, SMALL_WORDS), says_any(shown, LARGE_WORDS))
+        assert named in (said, (False, False))
+        silent += any(said) and not any(named)
+        assert not says_any(caption(without_sizes(facts), rng), SMALL_WORDS + LARGE_WORDS)
+    assert 150 < silent < 266  # of about as many
 
 
 def test_captions_vary() -> None:

@@ -41,7 +41,7 @@ from magi_engine.training.data import CHUNKS, Clips, cached_script, encode_clips
 from magi_engine.training.filming import Camera
 from magi_engine.training.layouts import Layout, pipeline, streaming
 from magi_engine.training.lessons import BEGINNING, Kind, Lesson, Teacher
-from magi_engine.training.sequences import draw_batch, load_tokens
+from magi_engine.training.sequences import Sequence, draw_batch, load_tokens
 from magi_engine.training.tokenizer import make_tiny_t5, tiny_t5_config
 from magi_engine.training.trials import Task
 from magi_engine.training.world import NO_EVENT, SceneOptions, sample_scenes
@@ -129,8 +129,12 @@ def test_the_decoder_answers_for_a_beat() -> None:
     beaten = torch.where(torch.tensor([True, False]).view(2, 1, 1, 1, 1), jumps, steady)
     alone, both = (float(train_decoder.beat_loss(video)) for video in (beaten, jumps))
     assert alone == pytest.approx(both / 2, rel=1e-3)
-    # Half as much again at one of five borders, of which another one counts thrice.
-    assert both == pytest.approx(0.5 / 7, abs=4e-3)
+    # Half as much again at one of five borders, of which another one counts six times.
+    assert both == pytest.approx((0.5 - 0.05) / 10, abs=4e-3)
+    # What latent frames may have too much of, pieces may not.
+    for border, loss in ((4, 0.0), (train_vae.PIECE, 0.04 * 6 / 10)):
+        slight = 10 * steady + 0.004 * (torch.arange(24) >= border).view(1, 1, -1, 1, 1)
+        assert float(train_decoder.beat_loss(slight)) == pytest.approx(loss, abs=2e-3)
     within = steady + 0.005 * (torch.arange(24) >= 5).view(1, 1, -1, 1, 1)
     assert float(train_decoder.beat_loss(within)) == pytest.approx(0, abs=1e-3)
 
@@ -139,7 +143,7 @@ def test_the_decoder_answers_most_where_pieces_meet() -> None:
     weights = train_decoder.change_weights(2 * train_vae.PIECE, CPU)[:, 0, 0]
     assert abs(float(weights.mean()) - 1) < 1e-6
     usual, border, piece = weights[0], weights[3], weights[train_vae.PIECE - 1]
-    torch.testing.assert_close(torch.stack([border, piece]) / usual, torch.tensor([4.0, 12.0]))
+    torch.testing.assert_close(torch.stack([border, piece]) / usual, torch.tensor([2.0, 12.0]))
 
 
 def test_weights_and_place_are_in_the_latents_and_not_in_the_pictures(vae: ViTVAE) -> None:
@@ -317,6 +321,30 @@ def test_every_lesson_teaches_the_student_alone(
     gates = student.videodit_blocks.layers[0].ada_modulate_layer.proj[0]  # type: ignore[index,union-attr]
     assert float(gates.weight.grad.abs().max()) > 0  # type: ignore[union-attr]
     assert all(p.grad is None for p in average.parameters())
+
+
+def test_what_goes_on_with_others_is_guided_half_as_much(
+    clips: Clips, t5_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The guided velocity, where the caption asks for 1 and no caption for 0, is the scale."""
+    model = VideoDiT(MODEL)
+    t5 = make_tiny_t5(tiny_t5_config(Tokenizer.load(t5_dir / "spiece.model").vocab_size))
+    teacher = Teacher(model, model, SpecialTokens.load(t5_dir.parent / pocket.SPECIAL_TOKENS_FILE))
+
+    def asked(self: Sequence, _model: VideoDiT, noisy: Tensor, *_: object) -> Tensor:
+        return torch.full_like(noisy, float(self.conditional))
+
+    monkeypatch.setattr(Sequence, "velocity", asked)
+    batch = draw_batch(clips, t5, 2)
+    for layout in (streaming(CHUNKS, 3), pipeline(CHUNKS, 0, 4)):
+        sequence = Sequence(model, batch, layout, True, teacher.special_tokens)
+        times = torch.full((2, CHUNKS), 0.05)
+        scales = teacher._guided(sequence, batch, sequence.noisy_latents(times), times)
+        assert scales.flatten(2).std(2).max() == 0
+        assert scales[0, :, 0, 0, 0, 0].tolist() == [4.0, *[2.5] * (CHUNKS - 1)]
+    alone = Sequence(model, batch, streaming(CHUNKS, 1), True, teacher.special_tokens)
+    scales = teacher._guided(alone, batch, alone.noisy_latents(times), times)
+    assert scales.unique().tolist() == [4.0]
 
 
 class _CopiesBetweenDevices(TorchDispatchMode):
