@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from magi_engine.atomic import put_in_place
+from magi_engine.disk import write_error
 from magi_engine.errors import MagiError, OutputError
 from magi_engine.late import np
 from magi_engine.media.images import read_image
 from magi_engine.media.png_frames import FRAME_NAME
 from magi_engine.media.stills import iter_stills
-from magi_engine.media.targets import free_name, output_error
+from magi_engine.media.targets import free_name
 
 FORMATS = {".mp4": "MP4", ".webm": "WebM", ".gif": "GIF", ".webp": "WebP", "": "PNG"}
 """Suffix of the target, and what people call the format; none is a folder of PNG frames."""
@@ -84,7 +85,7 @@ def _export(job: ExportJob, report: Callable[[float], None]) -> Path:
             "There is no folder {folder}.", "Choose another one.", folder=target.parent
         ) from error
     except OSError as error:
-        raise output_error(error, target) from error
+        raise write_error(error, target) from error
     try:
         made = export_video(
             *(job.source, workshop / target.name),
@@ -100,7 +101,7 @@ def _export(job: ExportJob, report: Callable[[float], None]) -> Path:
         # Nothing of it is kept, whatever the writer's hint says about the part it kept.
         raise _without_remains(error, workshop) from error
     except OSError as error:
-        raise output_error(error, target) from error
+        raise write_error(error, target) from error
     finally:
         with contextlib.suppress(OSError):
             shutil.rmtree(workshop)

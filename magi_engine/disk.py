@@ -16,6 +16,7 @@ from magi_engine.errors import (
     OutputError,
     in_use_error,
     is_in_use,
+    too_long_error,
 )
 from magi_engine.late import filelock
 from magi_engine.messages import Message
@@ -54,11 +55,13 @@ def write_error(error: OSError, target: Path, goes_on: bool = False) -> OutputEr
             hint = Message("Free some space, then try again: it goes on where it stopped.")
         return DiskFullError("The disk is full.", hint)
     if error.errno == errno.EFBIG:
-        return OutputError(
+        return DiskFullError(
             "The disk of {folder} cannot hold a file of this size.",
             "Choose a folder on another disk.",
             folder=target.parent,
         )
+    if (told := too_long_error(error, target)) is not None:
+        return told
     if isinstance(error, FileExistsError) and error.filename2 is None and target.is_file():
         return OutputError("{path} is no folder.", "Choose another name.", path=target)
     return OutputError(

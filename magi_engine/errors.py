@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from pathlib import Path
 from typing import Any, LiteralString
 
@@ -15,6 +16,9 @@ from magi_engine.messages import Message, in_sequence
 
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 """What the system's errors say where a disk, or a user's share of it, is full."""
+
+_LONGEST_PATH = 247 if os.name == "nt" else sys.maxsize
+"""Characters of a folder's path; files have 12 more, which we leave to temporary names."""
 
 
 class MagiError(Exception):
@@ -84,7 +88,7 @@ class OutputError(MagiError):
 
 
 class DiskFullError(OutputError):
-    """No space is left on the device; what was written so far is kept."""
+    """The disk has no room, or not for a file so large; what was written so far is kept."""
 
 
 class TakeError(MagiError):
@@ -127,6 +131,29 @@ def too_long(name: str) -> OutputError:
     """What to say of a name that is longer than file systems allow."""
     shown = name if len(name) <= 40 else f"{name[:40]}…"
     return OutputError("The name {name} is too long.", "Choose a shorter one.", name=shown)
+
+
+def too_long_error(error: OSError, path: Path) -> OutputError | None:
+    """What to say if ``path`` is longer than the system allows, in one name or as a whole."""
+    if error.errno == errno.ENAMETOOLONG:
+        return too_long(path.name)
+    if isinstance(error, FileNotFoundError) and is_beyond_reach(path):
+        return path_too_long(path)
+    return None
+
+
+def is_beyond_reach(path: Path) -> bool:
+    """Whether a path is so long that Windows says there is nothing, unless told otherwise."""
+    return len(os.path.abspath(path)) > _LONGEST_PATH
+
+
+def path_too_long(path: Path) -> OutputError:
+    """What to say where :func:`is_beyond_reach`."""
+    return OutputError(
+        "The path of {name} is too long for Windows.",
+        "Choose a shorter name, or a folder that lies in fewer others.",
+        name=path.name,
+    )
 
 
 def is_in_use(error: OSError, path: Path) -> bool:

@@ -36,8 +36,8 @@ from magi_desktop.widgets.dialogs import file_dialog
 from magi_desktop.widgets.layout import STRETCH, hbox, vbox
 from magi_desktop.widgets.transitions import transition_box
 from magi_engine.atomic import write_text
+from magi_engine.disk import write_error
 from magi_engine.errors import MagiError
-from magi_engine.media.targets import output_error
 from magi_engine.runtime.request.request import GenerationRequest, PromptChange
 from magi_engine.runtime.request.storyboard import (
     SUFFIXES,
@@ -305,7 +305,7 @@ def _write(path: Path, request: GenerationRequest) -> None:
     try:
         write_text(path, text)
     except OSError as error:
-        raise output_error(error, path) from error
+        raise write_error(error, path) from error
 
 
 class LaterPromptRow(QWidget):

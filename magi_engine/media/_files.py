@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from magi_engine.errors import MagiError, MediaReadError, too_long
+from magi_engine.errors import (
+    MagiError,
+    MediaReadError,
+    is_beyond_reach,
+    path_too_long,
+    too_long_error,
+)
 from magi_engine.late import av
 from magi_engine.messages import Message
 
@@ -72,6 +77,8 @@ def check_file(path: Path) -> None:
                 "{name} is a folder, not a file.", "Choose a file in it.", name=path.name or path
             )
         if not path.exists():
+            if is_beyond_reach(path):
+                raise path_too_long(path)
             raise MediaReadError(
                 "There is no file {path}.", "Check the name and the folder.", path=path
             )
@@ -85,8 +92,8 @@ def check_file(path: Path) -> None:
             if not file.read(1):
                 raise MediaReadError("{name} is empty.", _ANOTHER, name=path.name)
     except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:
-            raise too_long(path.name) from error
+        if (told := too_long_error(error, path)) is not None:
+            raise told from error
         raise MediaReadError(
             "{name} cannot be read.", "Check that you have permission to open it.", name=path.name
         ) from error

@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from magi_engine.atomic import put_in_place
+from magi_engine.disk import write_error
 from magi_engine.errors import MediaReadError
 from magi_engine.late import av
 from magi_engine.media.animations import GifWriter, WebpWriter
@@ -15,7 +16,7 @@ from magi_engine.media.clips import as_rate
 from magi_engine.media.frames import decode_frames
 from magi_engine.media.growing import GROWING, Mp4Writer, WebmWriter, is_header, make_ordinary
 from magi_engine.media.png_frames import PngFolderWriter, put_folder, tidy_folder
-from magi_engine.media.targets import free_name, output_error, output_suffix, part_path, target_of
+from magi_engine.media.targets import free_name, output_suffix, part_path, target_of
 from magi_engine.media.writer import FrameWriter, VideoFormat, WriteOptions, check_video
 
 # The growing file of each format: GIF and WebP are made from an MP4 at the end.
@@ -94,5 +95,5 @@ def recover_partial(part: str | Path) -> Path | None:
                 final.rmdir()
             put_in_place(part, final)
     except OSError as error:
-        raise output_error(error, target) from error
+        raise write_error(error, target) from error
     return final

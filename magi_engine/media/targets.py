@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import glob
 import os
 import re
@@ -15,12 +14,8 @@ import zlib
 from pathlib import Path
 
 from magi_engine.errors import (
-    DISK_FULL,
-    DiskFullError,
     InvalidRequestError,
     OutputError,
-    in_use_error,
-    is_in_use,
     too_long,
 )
 from magi_engine.late import psutil
@@ -37,7 +32,6 @@ _LONGEST_NAME = 255
 _LONGEST_KEPT = 172
 """Bytes of file names: what file systems allow, and what stays of it in a part's name, beside which
 its ordinary form is written (`atomic.beside`)."""
-_NO_SPACE = DISK_FULL | {errno.EFBIG}
 
 
 def output_suffix(path: Path) -> str:
@@ -167,24 +161,6 @@ def target_of(part: Path) -> Path:
     if match is None:
         raise OutputError("{name} is not an unfinished video.", "Open it as it is.", name=part.name)
     return part.with_name(match["name"])
-
-
-def output_error(error: OSError, where: Path) -> OutputError:
-    """The project's error for what the system says about writing."""
-    if error.errno in _NO_SPACE:
-        return DiskFullError(
-            "No space is left to write {name}.",
-            "Free some space or use another disk.",
-            name=where.name,
-        )
-    if is_in_use(error, where):
-        return in_use_error(where)
-    return OutputError(
-        "{name} cannot be written in {folder}.",
-        "Choose a folder you may write to.",
-        name=where.name,
-        folder=where.parent,
-    )
 
 
 def _kept_name(name: str) -> str:

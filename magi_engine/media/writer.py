@@ -17,10 +17,11 @@ from types import TracebackType
 from typing import Self
 
 from magi_engine.atomic import sync_folder
+from magi_engine.disk import write_error
 from magi_engine.errors import InvalidRequestError, OutputError
 from magi_engine.late import av
 from magi_engine.media.fit import UInt8Array
-from magi_engine.media.targets import check_target, free_name, output_error
+from magi_engine.media.targets import check_target, free_name
 from magi_engine.messages import Message, in_sequence
 
 PRESETS = (
@@ -130,7 +131,7 @@ class FrameWriter(ABC):
             sync_folder(part.parent)
         except OSError as error:
             self._remove_part()
-            raise output_error(error, target) from error
+            raise write_error(error, target) from error
         except BaseException:
             self._remove_part()
             raise
@@ -251,7 +252,7 @@ class FrameWriter(ABC):
     def _failed(self, error: OSError | av.error.FFmpegError) -> OutputError:
         """End the writer, keep the chunks before, and say so."""
         if isinstance(error, OSError):
-            failure = output_error(error, self.target)
+            failure = write_error(error, self.target)
         else:
             failure = OutputError(
                 "{name} could not be encoded.", "Try another format.", name=self.target.name

@@ -24,10 +24,11 @@ from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.sync.client import ClientConnection
 
 from magi_engine.atomic import put_in_place
+from magi_engine.disk import write_error
 from magi_engine.errors import MagiError
 from magi_engine.json_text import parse_json
 from magi_engine.media.output import recover_partial
-from magi_engine.media.targets import free_name, output_error, remote_part
+from magi_engine.media.targets import free_name, remote_part
 from magi_engine.messages import Message, in_sequence
 from magi_engine.remote.connection import Connection, NotNow, Unreachable, another_version
 from magi_engine.remote.growing import GrowingVideo, frames_of_file
@@ -293,7 +294,7 @@ class RemoteJob:
             try:
                 video.take(message)
             except OSError as error:
-                raise output_error(error, video.part) from error
+                raise write_error(error, video.part) from error
             return None
         data = parse_json(message)
         if "number" not in data:
@@ -373,7 +374,7 @@ class RemoteJob:
                 target.rmdir()
             put_in_place(part, target)
         except OSError as error:
-            raise output_error(error, target) from error
+            raise write_error(error, target) from error
         return target
 
     def _fetch(self, path: str, target: Path, size: int) -> None:
@@ -389,7 +390,7 @@ class RemoteJob:
                     raise Unreachable("{name} has not come whole.", name=target.name)
                 os.fsync(file.fileno())
         except OSError as error:
-            raise output_error(error, target) from error
+            raise write_error(error, target) from error
 
 
 def named_as_here(error: MagiError, request: GenerationRequest) -> MagiError:

@@ -1987,10 +1987,6 @@
         <translation>请选择包含全部软件包的文件夹。</translation>
     </message>
     <message>
-        <source>Choose a folder you may write to.</source>
-        <translation>请选择您可以写入的文件夹。</translation>
-    </message>
-    <message>
         <source>Choose a picture of at least {least}x{least}.</source>
         <translation>请选择至少 {least}x{least} 的图片。</translation>
     </message>
@@ -2121,6 +2117,10 @@
     <message>
         <source>Choose a name.</source>
         <translation>请选择一个名称。</translation>
+    </message>
+    <message>
+        <source>Choose a shorter name, or a folder that lies in fewer others.</source>
+        <translation>请选择更短的名称，或层级更浅的文件夹。</translation>
     </message>
     <message>
         <source>Choose among {listed}.</source>
@@ -2721,10 +2721,6 @@
     <message>
         <source>No released model was found in {path}.</source>
         <translation>在 {path} 中没有找到已发布的模型。</translation>
-    </message>
-    <message>
-        <source>No space is left to write {name}.</source>
-        <translation>空间不足，无法写入 {name}。</translation>
     </message>
     <message>
         <source>Not all packages are in {folder}.</source>
@@ -3341,6 +3337,10 @@
     <message>
         <source>The packages could not be looked up.</source>
         <translation>无法查询软件包。</translation>
+    </message>
+    <message>
+        <source>The path of {name} is too long for Windows.</source>
+        <translation>{name} 的路径对 Windows 来说太长。</translation>
     </message>
     <message>
         <source>The picture could not be saved in {folder}.</source>
@@ -4421,10 +4421,6 @@
     <message>
         <source>{name} cannot be what the address says.</source>
         <translation>{name} 不能是地址中所写的值。</translation>
-    </message>
-    <message>
-        <source>{name} cannot be written in {folder}.</source>
-        <translation>无法在 {folder} 中写入 {name}。</translation>
     </message>
     <message>
         <source>{name} carries no settings of this program.</source>

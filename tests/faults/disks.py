@@ -109,7 +109,7 @@ def _full_of_video(figures: Figures, home: Path, disk: Path, name: str, what: st
         figures.check(frames == 96, f"{what}: finished with {frames} frames")
         figures.outcomes["enough room"] += 1
         return
-    figures.check("No space is left" in errors, f"{what}: {errors}")
+    figures.check("The disk is full" in errors, f"{what}: {errors}")
     told = re.search(r"first ([\d.]+) s are kept", errors)
     kept = 0 if told is None else round(float(told[1]) * 24)
     ended = events[-1] if events else {}

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import errno
 import logging
-import os
 import sys
+from pathlib import Path
 
-from magi_engine.errors import DISK_FULL, DiskFullError, MagiError, OutOfMemoryError, too_long
+from magi_engine.errors import (
+    DISK_FULL,
+    DiskFullError,
+    MagiError,
+    OutOfMemoryError,
+    too_long_error,
+)
 from magi_engine.loading import is_load_error, load_error
 
 logger = logging.getLogger(__name__)
@@ -30,8 +35,12 @@ def named_error(error: Exception) -> MagiError:
         return DiskFullError(
             "The disk is full.", "Free some space; what was finished so far has been kept."
         )
-    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
-        return too_long(os.path.basename(os.fsdecode(error.filename or "")))
+    if (
+        isinstance(error, OSError)
+        and isinstance(error.filename, str)
+        and (long := too_long_error(error, Path(error.filename))) is not None
+    ):
+        return long
     if is_load_error(error) and (told := load_error(str(error))) is not None:
         return told
     return UnexpectedError(

@@ -133,7 +133,7 @@ def test_a_full_disk_keeps_the_chunks_before(
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert code == 1
-    assert "No space is left" in one_error_line(capsys)
+    assert "cannot hold a file of this size" in one_error_line(capsys)
     assert frame_count(tmp_path / "four.mp4") == 24
 
 

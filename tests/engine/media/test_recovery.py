@@ -107,7 +107,7 @@ def test_a_full_disk_keeps_the_video_so_far(tmp_path: Path, suffix: str) -> None
     *written, last = output.splitlines()
     name, message, hint = last.split(" | ")
     assert name == "DiskFullError"
-    assert message.startswith("No space is left")
+    assert message.endswith("cannot hold a file of this size.")
     [kept] = list(tmp_path.iterdir())
     assert kept.name in hint
     assert kept.stat().st_size <= 500_000

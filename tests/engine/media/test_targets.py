@@ -171,8 +171,8 @@ def open_folder() -> Iterator[Path]:
 def test_a_read_only_folder(open_folder: Path, suffix: str) -> None:
     os.chmod(open_folder, 0o555)
     output, errors = child(open_folder / f"result{suffix}", "readonly").communicate(timeout=300)
-    assert output.startswith("OutputError | result"), errors
-    assert "Choose a folder you may write to." in output
+    assert output.startswith(f"OutputError | {open_folder}"), errors
+    assert "Check that you may write there, or choose another folder." in output
     assert errors == ""
     os.chmod(open_folder, 0o755)
 
