@@ -11,9 +11,11 @@ import contextlib
 import dataclasses
 import html
 import itertools
+import math
 import shutil
 from abc import abstractmethod
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 from magi_engine.atomic import beside, put_in_place
@@ -33,6 +35,8 @@ _XMP = (
 _WEBP_QUALITY = 80
 _PALETTE_STRIDE = 6
 _PALETTE_SIDE = 256
+_FASTEST_GIF = 50
+"""Frames a second: browsers show a frame that is to last less than 0.02 s for 0.1 s."""
 _DITHER = "dither=bayer:bayer_scale=4"
 
 
@@ -64,7 +68,14 @@ class _ConvertingWriter(Mp4Writer):
 
 
 class GifWriter(_ConvertingWriter):
-    """Writes `.gif` with one palette made for the video; metadata is a GIF comment."""
+    """Writes `.gif` with one palette made for the video; metadata is a GIF comment.
+
+    Of a video faster than 50 frames a second it shows as many as fit.
+    """
+
+    @property
+    def _rate(self) -> Fraction:
+        return min(self.video.fps, Fraction(_FASTEST_GIF))
 
     def _convert(self, target: Path) -> None:
         bare = target.with_suffix(".gif")
@@ -98,13 +109,13 @@ class GifWriter(_ConvertingWriter):
 
     def _rgb_frame(self, picture: UInt8Array, index: int) -> av.VideoFrame:
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-        frame.pts, frame.time_base = index, 1 / self.video.fps
+        frame.pts, frame.time_base = index, 1 / self._rate
         return frame
 
     def _source(self, graph: av.filter.Graph, like: av.VideoFrame) -> av.filter.FilterContext:
         """A graph's entrance for frames like this one."""
         return graph.add_buffer(
-            width=like.width, height=like.height, format=like.format, time_base=1 / self.video.fps
+            width=like.width, height=like.height, format=like.format, time_base=1 / self._rate
         )
 
     def _encode_gif(self, target: Path, palette: av.VideoFrame) -> None:
@@ -118,16 +129,20 @@ class GifWriter(_ConvertingWriter):
         colours.link_to(use, 0, 1)
         use.link_to(sink)
         graph.configure()
-        palette.pts, palette.time_base = 0, 1 / self.video.fps
+        palette.pts, palette.time_base = 0, 1 / self._rate
         colours.push(palette)
         colours.push(None)
         with av.open(f"file:{target}", "w", format="gif") as container:
-            stream = container.add_stream("gif", rate=self.video.fps)
+            stream = container.add_stream("gif", rate=self._rate)
             stream.width, stream.height = self.video.width, self.video.height
             stream.pix_fmt = "pal8"
-            for index, picture in enumerate(self._pictures()):
-                source.push(self._rgb_frame(picture, index))
-                self._drain(sink, container, stream)
+            places = (math.floor(n * self._rate / self.video.fps) for n in itertools.count())
+            last = -1
+            for place, picture in zip(places, self._pictures(), strict=False):
+                if place > last:
+                    source.push(self._rgb_frame(picture, place))
+                    self._drain(sink, container, stream)
+                last = place
             source.push(None)
             self._drain(sink, container, stream)
             container.mux(stream.encode(None))

@@ -13,7 +13,7 @@ import av
 import av.error
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from magi_engine.media.export import export_video
 from magi_engine.media.frames import decode_frames
@@ -173,6 +173,25 @@ def test_what_does_not_fit_is_not_copied(tmp_path: Path) -> None:
             assert writer.copy(tmp_path / "gone.mp4", frames) == 0
             writer.write(moving(24, size))
         assert len(decode(tmp_path / name)) == 24
+
+
+@pytest.mark.parametrize("rate", [24, 50, 60, 100])
+def test_no_frame_of_a_gif_is_shorter_than_browsers_show_it(tmp_path: Path, rate: int) -> None:
+    with open_writer(tmp_path / "a.gif", SIZE, SIZE, rate) as writer:
+        writer.write(moving(24))
+    shown, lasts = [], []
+    with Image.open(tmp_path / "a.gif") as image:
+        for picture in ImageSequence.Iterator(image):
+            lasts.append(picture.info["duration"])
+            red, green, _ = np.asarray(picture.convert("RGB")).transpose(2, 0, 1)
+            disc = np.nonzero((red > 180) & (green < 90))[1].mean()  # goes a pixel a frame
+            shown.append(int(disc + 0.2))  # it is about half a pixel off
+    assert min(lasts) >= 20
+    assert sum(lasts) == pytest.approx(1000 * 24 / rate, abs=20)
+    # In order, the first one first, and all of them where there is time.
+    assert shown == sorted(set(shown))
+    assert shown[0] == 9
+    assert len(shown) == min(24, 24 * 50 // rate)
 
 
 def test_a_gif_is_smaller_than_the_naive_one(tmp_path: Path) -> None:
