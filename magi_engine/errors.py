@@ -137,18 +137,18 @@ def too_long_error(error: OSError, path: Path) -> OutputError | None:
     """What to say if ``path`` is longer than the system allows, in one name or as a whole."""
     if error.errno == errno.ENAMETOOLONG:
         return too_long(path.name)
-    if isinstance(error, FileNotFoundError) and is_beyond_reach(path):
+    if isinstance(error, FileNotFoundError) and is_path_too_long(path):
         return path_too_long(path)
     return None
 
 
-def is_beyond_reach(path: Path) -> bool:
+def is_path_too_long(path: Path) -> bool:
     """Whether a path is so long that Windows says there is nothing, unless told otherwise."""
     return len(os.path.abspath(path)) > _LONGEST_PATH
 
 
 def path_too_long(path: Path) -> OutputError:
-    """What to say where :func:`is_beyond_reach`."""
+    """What to say where :func:`is_path_too_long`."""
     return OutputError(
         "The path of {name} is too long for Windows.",
         "Choose a shorter name, or a folder that lies in fewer others.",

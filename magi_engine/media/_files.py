@@ -10,7 +10,7 @@ from pathlib import Path
 from magi_engine.errors import (
     MagiError,
     MediaReadError,
-    is_beyond_reach,
+    is_path_too_long,
     path_too_long,
     too_long_error,
 )
@@ -77,7 +77,7 @@ def check_file(path: Path) -> None:
                 "{name} is a folder, not a file.", "Choose a file in it.", name=path.name or path
             )
         if not path.exists():
-            if is_beyond_reach(path):
+            if is_path_too_long(path):
                 raise path_too_long(path)
             raise MediaReadError(
                 "There is no file {path}.", "Check the name and the folder.", path=path
