@@ -173,7 +173,7 @@ def test_a_read_only_folder_gives_a_sentence(open_to_all: Path) -> None:
     try:
         answer = _child(source, open_to_all / "target.gif", "read-only")
         assert answer.startswith("OutputError")
-        assert "Choose a folder you may write to." in answer
+        assert "Check that you may write there, or choose another folder." in answer
         assert only(open_to_all) == ["source.mp4"]
     finally:
         open_to_all.chmod(0o755)

@@ -67,12 +67,12 @@ def test_everything_is_as_it_was_after_a_restart(
 def test_an_error_of_another_day_is_said_in_the_language_of_today(
     queue: JobQueue, make_store: MakeStore, qtbot: QtBot, chinese: None
 ) -> None:
-    full = OutputError("No space is left to write {name}.", "Choose another file.", name="C")
-    queue.mark_failed(queue.add(request("a")), full.whole)
+    long = OutputError("The name {name} is too long.", "Choose another file.", name="C")
+    queue.mark_failed(queue.add(request("a")), long.whole)
     (item,) = reopened(make_store, qtbot).items
     assert item.error is not None
-    assert str(item.error) == "No space is left to write C. Choose another file."
-    assert translated(item.error) == "空间不足，无法写入 C。请选择其他文件。"
+    assert str(item.error) == "The name C is too long. Choose another file."
+    assert translated(item.error) == "名称 C 太长。请选择其他文件。"
 
 
 def test_what_is_added_before_the_file_is_read_comes_last(
