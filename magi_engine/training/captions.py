@@ -2,9 +2,9 @@
 
 A caption names colour, shape and motion of every object, and its size unless that is the usual
 one: what neither a caption nor a history tells, each chunk would guess anew. It names the
-background in most cases, speed now and then. What can be seen before it moves may be "it", of any
-size. All text is plain English in
-ASCII, so that caption cleaning changes nothing but the case.
+background in most cases, speed now and then. What can be seen before it moves may be "it", and may
+have any size. All text is plain English in ASCII, so that caption cleaning changes nothing but the
+case.
 """
 
 from __future__ import annotations
