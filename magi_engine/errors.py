@@ -18,7 +18,7 @@ DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 """What the system's errors say where a disk, or a user's share of it, is full."""
 
 _LONGEST_PATH = 247 if os.name == "nt" else sys.maxsize
-"""Characters of a folder's path; files have 12 more, which we leave to temporary names."""
+"""Characters of a folder's path. Files have 12 more; what is told is the same."""
 
 
 class MagiError(Exception):

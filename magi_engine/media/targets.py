@@ -16,6 +16,8 @@ from pathlib import Path
 from magi_engine.errors import (
     InvalidRequestError,
     OutputError,
+    is_path_too_long,
+    path_too_long,
     too_long,
 )
 from magi_engine.late import psutil
@@ -71,9 +73,11 @@ def check_target(target: Path, overwrite: bool) -> None:
     """Refuse a target that cannot be written or that would replace something.
 
     Raises:
-        OutputError: the folder is missing, or the name is taken.
+        OutputError: the folder is missing or out of reach, or the name is taken.
     """
     if not target.parent.is_dir():
+        if is_path_too_long(target.parent):
+            raise path_too_long(target)
         raise OutputError(
             "There is no folder {folder}.", "Create it or choose another.", folder=target.parent
         )

@@ -10,6 +10,7 @@ from magi_engine import errors
 from magi_engine.disk import write_error
 from magi_engine.errors import MagiError, is_in_use
 from magi_engine.media._files import check_file
+from magi_engine.media.targets import check_target
 from magi_engine.runtime.process.errors import named_error
 
 
@@ -49,7 +50,15 @@ def test_a_path_that_windows_cannot_reach_is_not_a_question_of_rights(
             str(refused.value)
         }
 
+    def refused_as_a_target() -> str:
+        with pytest.raises(MagiError) as refused:
+            check_target(long, overwrite=False)
+        return str(refused.value)
+
     assert not any("Windows" in text for text in told())
+    assert refused_as_a_target().startswith(f"There is no folder {long.parent}.")
+    monkeypatch.setattr(errors, "_LONGEST_PATH", len(str(long.parent)) - 1)
+    assert {refused_as_a_target()} == told()
     monkeypatch.setattr(errors, "_LONGEST_PATH", len(str(long)) - 1)
     assert told() == {
         "The path of cat.png is too long for Windows. "
