@@ -68,6 +68,7 @@ class Planner(QObject):
 
     @Slot()
     def _ask(self) -> None:
+        self._timer.stop()  # an answer can come before it: what it waits to ask is asked now
         if self._asked is not None:
             self._again = True
             return
