@@ -179,16 +179,19 @@ def caption(
     *,
     always_background: bool = False,
     seen: SceneFacts | None = None,
+    sizes_seen: bool = True,
 ) -> str:
     """A random wording of ``facts``.
 
     Args:
         seen: what the picture or the clip shows that the video goes on from.
+        sizes_seen: it shows sizes that are right; else they are named as if nothing were seen.
     """
     if seen is not None:
+        always_background |= facts.background is not seen.background
+    if seen is not None and sizes_seen:
         if rng.random() >= _SEEN_SIZE_SHARE:
             facts = without_sizes(facts)
-        always_background |= facts.background is not seen.background
         if _one_and_the_same(facts, seen) and rng.random() < _PRONOUN_SHARE:
             named = always_background or rng.random() < _BACKGROUND_SHARE_OF_PRONOUNS
             backdrop = _backdrop(facts.background, False, rng) if named else ""

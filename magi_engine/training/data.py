@@ -60,9 +60,9 @@ CLIPS = SceneOptions(
     events=0.4,
     background_events=0.4,
     held_starts=0.35,
-    wrong_sizes=0.35,
+    wrong_sizes=0.4,
     # Where it goes on to is told by a clip alone, and so is how large it was.
-    motions=_MOTIONS + (Motion.BOUNCE,) * 20 + (Motion.STILL,) * 16,
+    motions=_MOTIONS + (Motion.BOUNCE,) * 20 + (Motion.STILL,) * 30,
 )
 """With what only a history teaches."""
 
@@ -127,15 +127,18 @@ def write_script(
     facts = [scene_facts(scenes, segment) for segment in (0, 1)]
     changed = (scenes.event_frame != NO_EVENT).tolist()
     held = (scenes.hold_frames > 0).tolist()
+    right = (scenes.wrong_chunks == 0).tolist()  # else nothing but a caption tells the sizes
     captions: list[str] = []
     for _ in range(wordings):
         before = [
-            caption(f, dice, seen=f if still else None)
-            for f, still in zip(facts[0], held, strict=True)
+            caption(f, dice, seen=f if still else None, sizes_seen=sizes)
+            for f, still, sizes in zip(facts[0], held, right, strict=True)
         ]
         after = [
-            caption(f, dice, seen=seen) if event else same
-            for f, seen, event, same in zip(facts[1], facts[0], changed, before, strict=True)
+            caption(f, dice, seen=seen, sizes_seen=sizes) if event else same
+            for f, seen, sizes, event, same in zip(
+                facts[1], facts[0], right, changed, before, strict=True
+            )
         ]
         captions += before + after
     tokens = encode_corpus(t5_dir, captions).short().unflatten(0, (wordings, 2, count))

@@ -24,7 +24,7 @@ from magi_engine.training.scenes import (
 from magi_engine.training.shapes import extents_table
 
 #: An object of a wrong size loses two thirds of its excess in this time, in seconds.
-SETTLING_SECONDS = 1.0
+SETTLING_SECONDS = 0.5
 #: Over this distance, in widths, a straight mover slows down before it touches the edge.
 BRAKING_DISTANCE = 0.06
 

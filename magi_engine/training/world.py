@@ -35,6 +35,7 @@ from magi_engine.training.scenes import (
     Motion,
     SceneBatch,
     Shape,
+    SizeBand,
     is_circling,
     is_resizing,
     is_straight,
@@ -99,6 +100,9 @@ _ORBIT = (0.14, 0.24)
 _ORBIT_PHASE = (-0.75 * math.pi, -0.25 * math.pi)
 #: What has a wrong size is by at most this share larger or smaller: less than half-way to the next.
 _EXCESS = 0.09
+#: Or nearly as the next, where a caption tells which of the two is right: large ones shrunk, and
+#: small ones grown if they rest alone, where that takes no room from anything.
+_NAMED_EXCESS = 0.18
 #: Reach of any shape in any orientation, in radii.
 _TURNING_REACH = 1.25
 #: A straight mover usually has this many seconds before the edge.
@@ -120,7 +124,7 @@ class SceneOptions:
         background_events: fraction of the events that change the background.
         wrong_sizes: fraction of the scenes whose objects have a wrong size for some chunks from the
             start, unless they grow or shrink. At an edge they may reach out of the picture by a
-            pixel.
+            pixel, unless they rest.
         held_starts: fraction of the scenes that start with ``hold_frames`` equal frames.
         hold_frames: length of a held start (4: the frames of one latent image).
         num_chunks: length of the clips in chunks of 24 frames; events fall on inner boundaries.
@@ -208,13 +212,7 @@ def sample_scenes(
     )
     scenes = _with_events(dice, scenes, across, options)
     if options.wrong_sizes:
-        wrong = (dice.uniform(count) < options.wrong_sizes)[:, None]
-        wrong = wrong & (torch.arange(MAX_OBJECTS) < scenes.count[:, None])
-        wrong &= ~is_resizing(motion)
-        excess = dice.between((-_EXCESS, _EXCESS), *motion.shape)
-        scenes.excess.copy_(torch.where(wrong, excess, 0.0))
-        lasts = dice.integers(1, max(2, options.num_chunks), count)
-        scenes.wrong_chunks.copy_(torch.where(wrong.any(1), lasts, 0))
+        _make_sizes_wrong(dice, scenes, options)
     return scenes
 
 
@@ -360,6 +358,26 @@ def _with_events(
     if options.background_events:
         _change_backgrounds(dice, scenes, options.background_events)
     return scenes
+
+
+def _make_sizes_wrong(dice: _Dice, scenes: SceneBatch, options: SceneOptions) -> None:
+    """Give the objects of a share of the scenes a wrong size, in place."""
+    count, motion = len(scenes), scenes.motion[..., 0]
+    wrong = (dice.uniform(count) < options.wrong_sizes)[:, None]
+    wrong = wrong & (torch.arange(MAX_OBJECTS) < scenes.count[:, None]) & ~is_resizing(motion)
+    usual, rests = RADIUS[SizeBand.NORMAL], motion == Motion.STILL
+    grown = (scenes.radius < usual) & rests & (scenes.count == 1)[:, None]
+    smallest = torch.where(scenes.radius > usual, -_NAMED_EXCESS, -_EXCESS)
+    largest = torch.where(grown, _NAMED_EXCESS, _EXCESS)
+    excess = smallest + (largest - smallest) * dice.uniform(*motion.shape)
+    scenes.excess.copy_(torch.where(wrong, excess, 0.0))
+    lasts = dice.integers(1, max(2, options.num_chunks), count)
+    scenes.wrong_chunks.copy_(torch.where(wrong.any(1), lasts, 0))
+    # What rests keeps inside the picture meanwhile.
+    swollen = scenes.radius * (1 + scenes.excess.clamp(min=0))
+    low, high = walls(extents_table()[scenes.shape], swollen)
+    inside = torch.minimum(torch.maximum(scenes.start, low), high)
+    scenes.start.copy_(torch.where((wrong & rests)[..., None], inside, scenes.start))
 
 
 def _change_backgrounds(dice: _Dice, scenes: SceneBatch, share: float) -> None:

@@ -133,6 +133,8 @@ def test_a_size_is_named_unless_it_is_the_usual_one_or_is_seen() -> None:
         named = (says_any(shown, SMALL_WORDS), says_any(shown, LARGE_WORDS))
         assert named in (said, (False, False))
         silent += any(said) and not any(named)
+        wrong = caption(facts, rng, seen=facts, sizes_seen=False)
+        assert (says_any(wrong, SMALL_WORDS), says_any(wrong, LARGE_WORDS)) == said
         assert not says_any(caption(without_sizes(facts), rng), SMALL_WORDS + LARGE_WORDS)
     assert 150 < silent < 266  # of about as many
 

@@ -41,9 +41,11 @@ from magi_engine.training.data import CHUNKS, Clips, cached_script, encode_clips
 from magi_engine.training.filming import Camera
 from magi_engine.training.layouts import Layout, pipeline, streaming
 from magi_engine.training.lessons import BEGINNING, Kind, Lesson, Teacher
+from magi_engine.training.scenes import RADIUS, Motion, SizeBand
 from magi_engine.training.sequences import Sequence, draw_batch, load_tokens
 from magi_engine.training.tokenizer import make_tiny_t5, tiny_t5_config
 from magi_engine.training.trials import Task
+from magi_engine.training.wording import LARGE_WORDS, SMALL_WORDS
 from magi_engine.training.world import NO_EVENT, SceneOptions, sample_scenes
 from magi_engine.weights.layout import FoundModel
 
@@ -418,6 +420,32 @@ def test_a_script_is_written_in_parts_that_differ(
     script = cached_script(tmp_path, t5_dir, count=12, seed=5)
     assert len(script.scenes) == len(script.tokens) == 12
     assert len(script.scenes.start.unique(dim=0)) == 12
+
+
+def test_a_caption_names_the_size_of_what_is_shown_with_a_wrong_one(
+    t5_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str] = []
+
+    def encode(_: Path, captions: list[str]) -> Tensor:
+        written.extend(captions)
+        return torch.ones(len(captions), 1)
+
+    monkeypatch.setattr(data, "encode_corpus", encode)
+    options = SceneOptions(
+        two_objects=0.0, events=0.0, held_starts=1.0, wrong_sizes=0.5, motions=(Motion.STILL,)
+    )
+    script = data.write_script(t5_dir, 400, 5, options, wordings=1)
+    unusual = ((script.scenes.radius[:, 0] - RADIUS[SizeBand.NORMAL]).abs() > 0.01).tolist()
+    words = set(SMALL_WORDS + LARGE_WORDS)
+    named = [not words.isdisjoint(text.lower().split()) for text in written]
+    of_right: list[bool] = []
+    for index, wrong in enumerate((script.scenes.wrong_chunks > 0).tolist()):
+        if wrong:
+            assert named[index] == unusual[index]
+        elif unusual[index]:
+            of_right.append(named[index])
+    assert 0.05 < sum(of_right) / len(of_right) < 0.4  # the picture shows it
 
 
 def test_a_script_is_written_once(t5_dir: Path, tmp_path: Path) -> None:
