@@ -152,7 +152,7 @@ class _Dice:
     def uniform(self, *shape: int) -> Tensor:
         return torch.rand(*shape, generator=self._generator)
 
-    def between(self, bounds: tuple[float, float], *shape: int) -> Tensor:
+    def between(self, bounds: tuple[float, float] | tuple[Tensor, Tensor], *shape: int) -> Tensor:
         return bounds[0] + (bounds[1] - bounds[0]) * self.uniform(*shape)
 
     def integers(self, low: int, high: int, *shape: int) -> Tensor:
@@ -313,7 +313,7 @@ def _starts(
     # Bouncing: on one axis, the first wall is a chosen time away.
     meeting = dice.between(_FIRST_BOUNCE_S, *motion.shape)[..., None]
     timed = torch.where(velocity > 0, high - velocity * meeting, low - velocity * meeting)
-    timed = torch.minimum(torch.maximum(timed, low), high)
+    timed = timed.clamp(low, high)
     by_x = dice.uniform(*motion.shape)[..., None] < 0.5
     axis_is_x = torch.tensor([True, False])
     bouncing = torch.where(by_x == axis_is_x, timed, anywhere)
@@ -369,14 +369,14 @@ def _make_sizes_wrong(dice: _Dice, scenes: SceneBatch, options: SceneOptions) ->
     grown = (scenes.radius < usual) & rests & (scenes.count == 1)[:, None]
     smallest = torch.where(scenes.radius > usual, -_NAMED_EXCESS, -_EXCESS)
     largest = torch.where(grown, _NAMED_EXCESS, _EXCESS)
-    excess = smallest + (largest - smallest) * dice.uniform(*motion.shape)
+    excess = dice.between((smallest, largest), *motion.shape)
     scenes.excess.copy_(torch.where(wrong, excess, 0.0))
     lasts = dice.integers(1, max(2, options.num_chunks), count)
     scenes.wrong_chunks.copy_(torch.where(wrong.any(1), lasts, 0))
     # What rests keeps inside the picture meanwhile.
     swollen = scenes.radius * (1 + scenes.excess.clamp(min=0))
     low, high = walls(extents_table()[scenes.shape], swollen)
-    inside = torch.minimum(torch.maximum(scenes.start, low), high)
+    inside = scenes.start.clamp(low, high)
     scenes.start.copy_(torch.where((wrong & rests)[..., None], inside, scenes.start))
 
 

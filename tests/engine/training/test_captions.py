@@ -100,6 +100,8 @@ def test_what_is_seen_may_be_it_and_a_change_is_always_named() -> None:
             assert says_any(text, COLOUR_WORDS[item.colour])
         if facts.background is not seen.background:
             assert says_any(text, BACKGROUND_WORDS[facts.background])
+            of_wrong_size = caption(facts, rng, seen=seen, sizes_seen=False)
+            assert says_any(of_wrong_size, BACKGROUND_WORDS[facts.background])
     assert 60 < pronouns < 240
 
 
