@@ -60,9 +60,9 @@ CLIPS = SceneOptions(
     events=0.4,
     background_events=0.4,
     held_starts=0.35,
-    wrong_sizes=0.4,
+    wrong_sizes=0.5,
     # Where it goes on to is told by a clip alone, and so is how large it was.
-    motions=_MOTIONS + (Motion.BOUNCE,) * 20 + (Motion.STILL,) * 30,
+    motions=_MOTIONS + (Motion.BOUNCE,) * 20 + (Motion.STILL,) * 50,
 )
 """With what only a history teaches."""
 

@@ -46,6 +46,10 @@ _BORDER_WEIGHT, _PIECE_WEIGHT = 2.0, 12.0
 _REDRAWN_SHARE = 0.6
 _IMAGE_SHARE = 0.1
 
+_TONE_WEIGHT, _TONE_AREA = 250.0, 16
+"""Of the mean colours of areas of 16 x 16 pixels: else frames at borders become paler, as that,
+too, makes the differences there smaller. Outlines count for little in them."""
+
 _BEAT_WEIGHT = 5e-3
 """Of what differences at these borders have too much of, as a share of those within."""
 _BORDER_ALLOWANCE = 1.05
@@ -93,7 +97,14 @@ def error_of(decoded: Tensor, video: Tensor) -> tuple[Tensor, Tensor]:
     squared = error.square().mean()
     still = squared + _L1_WEIGHT * error.abs().mean()
     moving = (weights * (change.square() + _L1_WEIGHT * change.abs())).mean()
-    return still + _CHANGE_WEIGHT * moving + _BEAT_WEIGHT * beat_loss(decoded), squared
+    loss = still + _CHANGE_WEIGHT * moving + _BEAT_WEIGHT * beat_loss(decoded)
+    return loss + _TONE_WEIGHT * tone_error(error).mean(), squared
+
+
+def tone_error(error: Tensor) -> Tensor:
+    """Squared errors (N, T) of the mean colours of areas, from those of videos (N, 3, T, H, W)."""
+    areas = nn.functional.avg_pool2d(error.flatten(1, 2), _TONE_AREA)
+    return areas.unflatten(1, error.shape[1:3]).square().mean((1, 3, 4))
 
 
 def beat_loss(decoded: Tensor) -> Tensor:
@@ -115,13 +126,15 @@ def beat_loss(decoded: Tensor) -> Tensor:
 
 @torch.no_grad()
 def measure(decoder: ViTDecoder, latents: Tensor, frames: Tensor) -> str:
-    """PSNR of clips (N, 16, T, h, w), and how their frame differences go up at the borders."""
-    errors, changes = [], []
+    """PSNR of clips (N, 16, T, h, w), and how frame differences and the errors of colours go up
+    at the borders."""
+    errors, changes, tones = [], [], []
     for some, true in zip(latents.float().split(4), frames.split(4), strict=True):
         video, wanted = decode_pieces(decoder, some).clamp(-1, 1), pixels_to_video(true)
         errors.append(((video - wanted) / 2).square().mean((1, 2, 3, 4)))
         changes.append(video.diff(dim=2).abs().mean((1, 3, 4)))
-    change = torch.cat(changes)
+        tones.append(tone_error(video - wanted).unflatten(1, (-1, PIECE)).mean((0, 1)))
+    change, tone = torch.cat(changes), 127.5 * torch.stack(tones).mean(0).sqrt()
     number = torch.arange(1, frames.shape[1], device=change.device)
     places = number % PIECE
     within, fourth, piece = (
@@ -132,7 +145,9 @@ def measure(decoder: ViTDecoder, latents: Tensor, frames: Tensor) -> str:
     return (
         f"{decibels:.2f} dB, differences within {127.5 * float(within.mean()):.3f} levels, "
         f"at latent frames {float((fourth / within).mean()):.3f} times, "
-        f"at pieces {float((piece / within).mean()):.3f} times"
+        f"at pieces {float((piece / within).mean()):.3f} times, "
+        f"areas {float(tone[[0, -1]].mean()):.2f} levels off at the ends of pieces, "
+        f"{float(tone[1:-1].mean()):.2f} between"
     )
 
 
@@ -151,7 +166,7 @@ def main(argv: list[str] | None = None) -> int:
     load_checkpoint(args.out / "transformer.safetensors", dit=dit, t5=t5)
     tokens = load_tokens(args.t5.parent, device)
 
-    held_out = min(_HELD_OUT, args.clips)
+    held_out = min(_HELD_OUT, max(1, args.clips // 8))
     script = cached_script(args.out, args.t5, args.clips + held_out, args.seed, EVERYTHING)
     measured, trained = torch.arange(len(script.scenes), device=device).split(
         (held_out, args.clips)

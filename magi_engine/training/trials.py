@@ -77,6 +77,10 @@ _LEAST_ROOM = 0.08
 
 _CIRCLING = (Motion.CIRCLE_CLOCKWISE, Motion.CIRCLE_COUNTERCLOCKWISE)
 _LATENT_FRAMES = 4
+#: Frames that are decoded at once, and how much further inside those are whose colour is right.
+_PIECE_FRAMES, _INSIDE = 12, 2
+#: Of an object, and not of its soft edge, are pixels that stand out so far, as a share of the most.
+_SOLID = 0.8
 #: Of its diameter, an object may lose or gain this much in a minute.
 _SAME_SIZE = 0.1
 #: Noise is compared in these frames, as shares of the video: 100 and 1,400 of a minute's.
@@ -172,7 +176,7 @@ class TextTrial:
             "count": verdict.objects,
         }
         values = {name: float(right) for name, right in parts.items()}
-        values |= beat(frames)
+        values |= beat(frames) | flicker(frames)
         return Outcome(values, _said(report))
 
 
@@ -535,10 +539,33 @@ def beat(frames: Frames) -> dict[str, float]:
     return values
 
 
+def flicker(frames: Frames) -> dict[str, float]:
+    """ "flicker": by how many of 255 levels the colour of what stands out is different in the
+    first and the last frame of each half second, which is decoded at once, from that two frames
+    further inside. Nothing where nothing stands out.
+    """
+    colours = []
+    for frame in frames:
+        offset = np.abs(_offset(frame)).max(-1)
+        most = np.quantile(offset, 0.995)
+        if most < _NOISE_RANGE:
+            return {}
+        colours.append(frame[offset >= _SOLID * most].mean(0))
+    pieces = np.stack(colours[: len(colours) // _PIECE_FRAMES * _PIECE_FRAMES])
+    pieces = pieces.reshape(-1, _PIECE_FRAMES, 3).mean(0)
+    outside, inside = pieces[[0, -1]], pieces[[_INSIDE, -1 - _INSIDE]]
+    return {"flicker": float(np.abs((outside - inside).mean(0)).mean())}
+
+
+def _offset(frame: Frames) -> NDArray[np.float32]:
+    """A frame (H, W, 3) less its backdrop, which is what each row mostly is."""
+    rows = frame.astype(np.float32)
+    return rows - np.median(rows, axis=1, keepdims=True)
+
+
 def _noise_level(frame: Frames) -> float:
     """Decibels (of one 8-bit level) of what is not smooth in the backdrop of a frame (H, W, 3)."""
-    rows = frame.astype(np.float32)
-    offset = rows - np.median(rows, axis=1, keepdims=True)
+    offset = _offset(frame)
     plain = np.square(offset[np.abs(offset).max(-1) < _NOISE_RANGE]).mean(-1)
     # Without the largest tenth, which is the soft edge of objects. Rounding alone makes 1/12.
     quiet = np.sort(plain)[: int(len(plain) * 0.9)]

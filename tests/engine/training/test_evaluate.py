@@ -59,6 +59,7 @@ from magi_engine.training.trials import (
     Trial,
     TrialMaker,
     beat,
+    flicker,
 )
 from magi_engine.training.world import Renderer, SceneOptions, sample_scenes
 from magi_engine.weights.layout import find_model
@@ -357,6 +358,27 @@ def test_the_beat_is_counted_where_it_is() -> None:
     frames = np.broadcast_to(heights[:, None, None, None], (72, 8, 8, 3)).astype(np.uint8)
     assert beat(frames) == pytest.approx({"fourth": 1.5, "border": 2.0})
     assert beat(np.zeros((72, 8, 8, 3), np.uint8)) == {}
+
+
+def test_flicker_is_the_colour_of_frames_at_the_ends_of_what_is_decoded_at_once() -> None:
+    frames = np.full((72, 64, 64, 3), 250.0)
+    for number, frame in enumerate(frames):
+        left = 2 + number // 2
+        ends = number % 12 in (0, 11)
+        frame[20:34, left : left + 14] -= np.array([50, 220, 210]) * (0.95 if ends else 1.0)
+    assert flicker(frames.astype(np.uint8))["flicker"] == pytest.approx(8.0, abs=0.5)
+    assert flicker(np.zeros((72, 8, 8, 3), np.uint8)) == {}
+
+
+@pytest.mark.parametrize("motion", [Motion.BOUNCE, Motion.GROW, Motion.SPIN])
+def test_what_moves_does_not_flicker(world: World, motion: Motion) -> None:
+    trials_made = (TrialMaker(2, 128).make(Row.T2V, index) for index in range(200))
+    trial = next(
+        t
+        for t in trials_made
+        if isinstance(t, TextTrial) and [o.motion for o in t.expected.objects] == [motion]
+    )
+    assert flicker(world.perform(trial, seed=1))["flicker"] < 0.3
 
 
 def _change_of(

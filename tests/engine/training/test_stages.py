@@ -141,6 +141,15 @@ def test_the_decoder_answers_for_a_beat() -> None:
     assert float(train_decoder.beat_loss(within)) == pytest.approx(0, abs=1e-3)
 
 
+def test_the_decoder_answers_more_for_the_colour_of_an_area_than_for_its_outline() -> None:
+    video = torch.zeros(2, 3, 2 * train_vae.PIECE, 16, 16)
+    chequered = 0.1 * (1 - 2 * (torch.arange(16)[:, None] + torch.arange(16)).remainder(2).float())
+    outline, area = (
+        train_decoder.error_of(video + error, video)[0] for error in (chequered, torch.tensor(0.1))
+    )
+    assert float(area - outline) == pytest.approx(250 * 0.1**2, rel=1e-4)
+
+
 def test_the_decoder_answers_most_where_pieces_meet() -> None:
     weights = train_decoder.change_weights(2 * train_vae.PIECE, CPU)[:, 0, 0]
     assert abs(float(weights.mean()) - 1) < 1e-6
