@@ -74,7 +74,7 @@ class _Progress:
         self._done += 1
         seconds = time.monotonic() - self._start
         terminal = self._stream.isatty()
-        if not terminal and self._done < self._total and seconds - self._last < 15:
+        if not terminal and 1 < self._done < self._total and seconds - self._last < 15:
             return
         self._last = seconds
         left = seconds / self._done * (self._total - self._done)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import queue
 import signal
+import threading
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from multiprocessing.queues import Queue
 
@@ -146,6 +149,7 @@ def _work(
 ) -> None:
     """What a process does until there is nothing left to do."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends us
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
     try:
         worker = _Worker(studio)
@@ -153,3 +157,11 @@ def _work(
             takes.put(worker.run(job))
     except MagiError as error:
         takes.put(error)
+
+
+def _end_with_parent() -> None:
+    """A parent that is killed cannot end its processes, which would work on for nobody."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)

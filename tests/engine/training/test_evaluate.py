@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import torch
 
@@ -365,6 +366,8 @@ def test_flicker_is_the_colour_of_frames_at_the_ends_of_what_is_decoded_at_once(
     for number, frame in enumerate(frames):
         left = 2 + number // 2
         ends = number % 12 in (0, 11)
+        frame[19:35, left - 1 : left + 15] = 160 if ends else 200  # its soft edge is not counted
+        frame[20:34, left : left + 14] = 250
         frame[20:34, left : left + 14] -= np.array([50, 220, 210]) * (0.95 if ends else 1.0)
     assert flicker(frames.astype(np.uint8))["flicker"] == pytest.approx(8.0, abs=0.5)
     assert flicker(np.zeros((72, 8, 8, 3), np.uint8)) == {}
@@ -497,6 +500,22 @@ def test_processes_give_what_one_gives(square_model: Path, tmp_path: Path) -> No
         content = json.loads(path.read_text(encoding="utf-8"))["results"]
         results.append(sorted(content, key=lambda r: r["index"]))
     assert results[0] == results[1]
+
+
+def test_processes_end_with_the_one_that_started_them(square_model: Path) -> None:
+    options = ["--model", str(square_model), "--prompts", "100000", "--rows", "v2v", "--steps", "2"]
+    command = [sys.executable, "-m", evaluate.__name__, *options, "--jobs", "2", "--device", "cpu"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as evaluation:
+        assert evaluation.stderr is not None
+        line = next((line for line in evaluation.stderr if "trials" in line), "nothing")
+        workers_started = psutil.Process(evaluation.pid).children(recursive=True)
+        evaluation.kill()
+        _, alive = psutil.wait_procs(workers_started, timeout=300)
+        for process in alive:
+            process.kill()
+    assert line.startswith("1 of 100000 trials")
+    assert len(workers_started) >= 2
+    assert not alive
 
 
 def test_neither_media_nor_a_display_is_needed() -> None:
