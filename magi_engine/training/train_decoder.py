@@ -47,8 +47,8 @@ _REDRAWN_SHARE = 0.6
 _IMAGE_SHARE = 0.1
 
 _TONE_WEIGHT, _TONE_AREA = 250.0, 16
-"""Of the mean colours of areas of 16 x 16 pixels: else frames at borders become paler, as that,
-too, makes the differences there smaller. Outlines count for little in them."""
+"""Of the mean colours of square areas, and their side: else frames at borders become paler, as
+that, too, makes the differences there smaller. Outlines count for little in them."""
 
 _BEAT_WEIGHT = 5e-3
 """Of what differences at these borders have too much of, as a share of those within."""
@@ -166,7 +166,7 @@ def main(argv: list[str] | None = None) -> int:
     load_checkpoint(args.out / "transformer.safetensors", dit=dit, t5=t5)
     tokens = load_tokens(args.t5.parent, device)
 
-    held_out = min(_HELD_OUT, max(1, args.clips // 8))
+    held_out = min(_HELD_OUT, args.clips)
     script = cached_script(args.out, args.t5, args.clips + held_out, args.seed, EVERYTHING)
     measured, trained = torch.arange(len(script.scenes), device=device).split(
         (held_out, args.clips)

@@ -47,6 +47,7 @@ from magi_engine.training.scenes import (
     Motion,
 )
 from magi_engine.training.simulation import simulate
+from magi_engine.training.train_vae import PIECE
 from magi_engine.training.world import Renderer, SceneOptions, sample_scenes
 
 Frames = NDArray[np.uint8]
@@ -77,8 +78,8 @@ _LEAST_ROOM = 0.08
 
 _CIRCLING = (Motion.CIRCLE_CLOCKWISE, Motion.CIRCLE_COUNTERCLOCKWISE)
 _LATENT_FRAMES = 4
-#: Frames that are decoded at once, and how much further inside those are whose colour is right.
-_PIECE_FRAMES, _INSIDE = 12, 2
+#: Colours at the ends of what is decoded at once are compared with those so many frames inside.
+_INSIDE = 2
 #: Of an object, and not of its soft edge, are pixels that stand out so far, as a share of the most.
 _SOLID = 0.8
 #: Of its diameter, an object may lose or gain this much in a minute.
@@ -551,8 +552,7 @@ def flicker(frames: Frames) -> dict[str, float]:
         if most < _NOISE_RANGE:
             return {}
         colours.append(frame[offset >= _SOLID * most].mean(0))
-    pieces = np.stack(colours[: len(colours) // _PIECE_FRAMES * _PIECE_FRAMES])
-    pieces = pieces.reshape(-1, _PIECE_FRAMES, 3).mean(0)
+    pieces = np.stack(colours[: len(colours) // PIECE * PIECE]).reshape(-1, PIECE, 3).mean(0)
     outside, inside = pieces[[0, -1]], pieces[[_INSIDE, -1 - _INSIDE]]
     return {"flicker": float(np.abs((outside - inside).mean(0)).mean())}
 
