@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from itertools import permutations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from magi_engine.training.captions import SceneFacts
 from magi_engine.training.motion_analysis import classify_motion
@@ -19,6 +18,7 @@ from magi_engine.training.scenes import Background, Colour, Motion, Shape
 from magi_engine.training.silhouettes import ShapeTable, measure_outline
 from magi_engine.training.tracking import (
     Floats,
+    Frames,
     Track,
     find_background,
     find_tracks,
@@ -73,7 +73,7 @@ class ClipAnalyser:
     def __init__(self) -> None:
         self._shapes = ShapeTable()
 
-    def analyse(self, frames: NDArray[np.uint8]) -> ClipReport:
+    def analyse(self, frames: Frames) -> ClipReport:
         """Report on a clip (T, H, W, 3) uint8.
 
         To judge what happened before and after a change of the prompt, analyse the two parts.
@@ -96,7 +96,7 @@ class ClipAnalyser:
         )
 
 
-def analyse_clip(frames: NDArray[np.uint8]) -> ClipReport:
+def analyse_clip(frames: Frames) -> ClipReport:
     """Report on one clip (T, H, W, 3) uint8; for many clips keep a ``ClipAnalyser``."""
     return ClipAnalyser().analyse(frames)
 
@@ -123,7 +123,7 @@ def score(report: ClipReport, expected: SceneFacts) -> Score:
     return Score(report.background is expected.background, len(found) == len(wanted), *best)
 
 
-def object_present(frames: NDArray[np.uint8], colour: Colour) -> bool:
+def object_present(frames: Frames, colour: Colour) -> bool:
     """Whether an object of ``colour`` is seen in (nearly) all frames (T, H, W, 3)."""
     background = find_background(frames)
     if background is None:
@@ -135,7 +135,7 @@ def object_present(frames: NDArray[np.uint8], colour: Colour) -> bool:
     return float(seen.mean()) >= _PRESENT_SHARE
 
 
-def psnr(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
+def psnr(first: Frames, second: Frames) -> float:
     """Peak signal-to-noise ratio in dB of two uint8 arrays of one shape; infinite if equal."""
     error = float(np.square(first.astype(np.float64) - second.astype(np.float64)).mean())
     return math.inf if error == 0 else 10 * math.log10(255.0**2 / error)

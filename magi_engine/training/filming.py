@@ -12,7 +12,8 @@ from magi_engine.sampling.events import ChunkDone, StepDone
 from magi_engine.sampling.noise import SeededNoise
 from magi_engine.sampling.sampler import Sampler
 from magi_engine.sampling.schedule import Direction, SamplerSettings, Transition
-from magi_engine.training.trials import Frames, Task
+from magi_engine.training.tracking import Frames
+from magi_engine.training.trials import Task
 from magi_engine.weights.layout import FoundModel
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from magi_engine.training.trials import Frames, Task
+from magi_engine.training.tracking import Frames
+from magi_engine.training.trials import Task
 
 #: Pictures side by side.
 _ACROSS = 12

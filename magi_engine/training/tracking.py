@@ -16,6 +16,8 @@ from magi_engine.training.scenes import BACKGROUND_RGB, COLOUR_RGB, Background, 
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
+Frames = NDArray[np.uint8]
+"""(T, H, W, 3) RGB, or one of them."""
 
 #: A pixel this far (RGB distance, 8-bit levels) from the backdrop belongs to an object.
 _FOREGROUND_DISTANCE = 45.0
@@ -75,7 +77,7 @@ def _products(first: Floats, second: Floats) -> Floats:
     return np.einsum("...i,...i->...", first, second)
 
 
-def find_background(frames: NDArray[np.uint8]) -> Background | None:
+def find_background(frames: Frames) -> Background | None:
     """The background that explains most of a clip (T, H, W, 3), if one does."""
     sample = frames[:: max(1, len(frames) // 8)].astype(np.float32)
     shares = []
@@ -93,7 +95,7 @@ def nearest_colour(rgb: Floats) -> Colour | None:
     return Colour(best) if distance[best] <= _COLOUR_DISTANCE else None
 
 
-def find_tracks(frames: NDArray[np.uint8], background: Background) -> list[Track]:
+def find_tracks(frames: Frames, background: Background) -> list[Track]:
     """All objects of a clip (T, H, W, 3), the one with the most visible pixels first."""
     offset = _offset_from_backdrop(frames, background)
     labels = np.zeros(frames.shape[:3], np.int32)
@@ -112,7 +114,7 @@ def _backdrop_rows(rgb: tuple[int, int, int], height: int) -> Floats:
     return backdrop(rgb, height).numpy().T[:, None]
 
 
-def _offset_from_backdrop(frames: NDArray[np.uint8], background: Background) -> Floats:
+def _offset_from_backdrop(frames: Frames, background: Background) -> Floats:
     """(T, H, W, 3) difference from the backdrop, whose exact level is taken from each frame."""
     rows = _backdrop_rows(BACKGROUND_RGB[background], frames.shape[1])
     offset = frames.astype(np.float32) - rows
@@ -124,7 +126,7 @@ def _offset_from_backdrop(frames: NDArray[np.uint8], background: Background) -> 
     return offset
 
 
-def _find_blobs(frame: NDArray[np.uint8], distance: Floats, labels: Ints) -> list[_Blob]:
+def _find_blobs(frame: Frames, distance: Floats, labels: Ints) -> list[_Blob]:
     """Objects of one frame (H, W, 3); numbers their pixels in ``labels`` (H, W), from 1."""
     components = connected_components(distance > _FOREGROUND_DISTANCE)
     smallest = _SMALLEST_AREA * components.size
@@ -183,7 +185,7 @@ def _extend(
 
 
 def _track(
-    sightings: list[tuple[int, _Blob]], frames: NDArray[np.uint8], offset: Floats, labels: Ints
+    sightings: list[tuple[int, _Blob]], frames: Frames, offset: Floats, labels: Ints
 ) -> Track:
     """A track with its pixel cover: where between backdrop and object colour each pixel lies."""
     count, height, width = labels.shape

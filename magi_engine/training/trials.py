@@ -29,6 +29,7 @@ from magi_engine.training.analysis import (
     psnr,
     score,
 )
+from magi_engine.training.artefacts import beat, flicker, noise_level
 from magi_engine.training.captions import (
     EvaluationPrompt,
     ObjectFacts,
@@ -47,11 +48,8 @@ from magi_engine.training.scenes import (
     Motion,
 )
 from magi_engine.training.simulation import simulate
-from magi_engine.training.train_vae import PIECE
+from magi_engine.training.tracking import Frames
 from magi_engine.training.world import Renderer, SceneOptions, sample_scenes
-
-Frames = NDArray[np.uint8]
-"""(T, H, W, 3) RGB."""
 
 TEXT_CHUNKS = 3
 IMAGE_CHUNKS = 4
@@ -75,19 +73,11 @@ _LEAST_STEP = 0.03
 #: With less room than this before the edge an object cannot show that it goes there.
 _LEAST_ROOM = 0.08
 
-
 _CIRCLING = (Motion.CIRCLE_CLOCKWISE, Motion.CIRCLE_COUNTERCLOCKWISE)
-_LATENT_FRAMES = 4
-#: Colours at the ends of what is decoded at once are compared with those so many frames inside.
-_INSIDE = 2
-#: Of an object, and not of its soft edge, are pixels that stand out so far, as a share of the most.
-_SOLID = 0.8
 #: Of its diameter, an object may lose or gain this much in a minute.
 _SAME_SIZE = 0.1
 #: Noise is compared in these frames, as shares of the video: 100 and 1,400 of a minute's.
 _NOISE_AT = (100 / 1440, 1400 / 1440)
-#: Of the backdrop are pixels within this many levels of what their row mostly is.
-_NOISE_RANGE = 24
 
 
 class Row(enum.Enum):
@@ -367,7 +357,7 @@ class MinuteTrial:
         if self.expected.motion is not Motion.STILL:
             values["moving"] = float(bool(last) and last[0].motion is self.expected.motion)
         early, late = (frames[int(len(frames) * share)] for share in _NOISE_AT)
-        values["noisier"] = _noise_level(late) - _noise_level(early)
+        values["noisier"] = noise_level(late) - noise_level(early)
         return Outcome(
             values,
             f"{_names(first)}, at the end {_names(last)}, {swollen:.2f} times as large, "
@@ -518,58 +508,6 @@ class TrialMaker:
             transition=transition,
         )
         return TransitionTrial(task, expected)
-
-
-def beat(frames: Frames) -> dict[str, float]:
-    """How frame differences go up where latent frames, and where chunks meet.
-
-    "fourth": the mean difference at the borders of latent frames inside a chunk, against that
-    inside latent frames; "border": that at the borders of chunks against the former. Nothing for
-    a clip without any difference.
-    """
-    change = np.abs(np.diff(frames.astype(np.int16), axis=0)).mean((1, 2, 3))
-    number = np.arange(1, len(frames))
-    chunks = number % CHUNK_FRAMES == 0
-    fourths = (number % _LATENT_FRAMES == 0) & ~chunks
-    within, fourth = change[~fourths & ~chunks].mean(), change[fourths].mean()
-    values = {}
-    if within > 0:
-        values["fourth"] = float(fourth / within)
-    if fourth > 0 and chunks.any():
-        values["border"] = float(change[chunks].mean() / fourth)
-    return values
-
-
-def flicker(frames: Frames) -> dict[str, float]:
-    """ "flicker": by how many of 255 levels the colour of what stands out is different in the
-    first and the last frame of each half second, which is decoded at once, from that two frames
-    further inside. Nothing where nothing stands out.
-    """
-    colours = []
-    for frame in frames:
-        offset = np.abs(_offset(frame)).max(-1)
-        most = np.quantile(offset, 0.995)
-        if most < _NOISE_RANGE:
-            return {}
-        colours.append(frame[offset >= _SOLID * most].mean(0))
-    pieces = np.stack(colours[: len(colours) // PIECE * PIECE]).reshape(-1, PIECE, 3).mean(0)
-    outside, inside = pieces[[0, -1]], pieces[[_INSIDE, -1 - _INSIDE]]
-    return {"flicker": float(np.abs((outside - inside).mean(0)).mean())}
-
-
-def _offset(frame: Frames) -> NDArray[np.float32]:
-    """A frame (H, W, 3) less its backdrop, which is what each row mostly is."""
-    rows = frame.astype(np.float32)
-    return rows - np.median(rows, axis=1, keepdims=True)
-
-
-def _noise_level(frame: Frames) -> float:
-    """Decibels (of one 8-bit level) of what is not smooth in the backdrop of a frame (H, W, 3)."""
-    offset = _offset(frame)
-    plain = np.square(offset[np.abs(offset).max(-1) < _NOISE_RANGE]).mean(-1)
-    # Without the largest tenth, which is the soft edge of objects. Rounding alone makes 1/12.
-    quiet = np.sort(plain)[: int(len(plain) * 0.9)]
-    return 10 * math.log10(float(quiet.mean()) + 1 / 12)
 
 
 def _prompt(seed: int, kind: PromptKind) -> EvaluationPrompt:

@@ -41,6 +41,7 @@ from magi_engine.training.scenes import (
     SceneBatch,
 )
 from magi_engine.training.simulation import simulate
+from magi_engine.training.tracking import Frames
 from magi_engine.training.trials import (
     CLIP_FRAMES,
     BackdropChangeTrial,
@@ -48,7 +49,6 @@ from magi_engine.training.trials import (
     ClipTrial,
     ColourChangeTrial,
     DirectionChangeTrial,
-    Frames,
     ImageTrial,
     LongTrial,
     MinuteTrial,
@@ -59,8 +59,6 @@ from magi_engine.training.trials import (
     TransitionTrial,
     Trial,
     TrialMaker,
-    beat,
-    flicker,
 )
 from magi_engine.training.world import Renderer, SceneOptions, sample_scenes
 from magi_engine.weights.layout import find_model
@@ -348,40 +346,6 @@ def test_a_minute_later_the_object_is_the_same(
     late = int(240 * 1400 / 1440)
     noisy[late] = (noisy[late] + dice.normal(0, 2, noisy[late].shape)).clip(0, 255).astype(np.uint8)
     assert trial.judge(noisy, analyser).values["noisier"] > 5
-
-
-def test_the_beat_is_counted_where_it_is() -> None:
-    levels = np.full(71, 2.0)
-    levels[3::4] = 3.0
-    levels[[23, 47]] = 6.0
-    signs = np.where(np.arange(71) % 2, -1, 1)
-    heights = np.concatenate([[100], 100 + np.cumsum(levels * signs)])
-    frames = np.broadcast_to(heights[:, None, None, None], (72, 8, 8, 3)).astype(np.uint8)
-    assert beat(frames) == pytest.approx({"fourth": 1.5, "border": 2.0})
-    assert beat(np.zeros((72, 8, 8, 3), np.uint8)) == {}
-
-
-def test_flicker_is_the_colour_of_frames_at_the_ends_of_what_is_decoded_at_once() -> None:
-    frames = np.full((72, 64, 64, 3), 250.0)
-    for number, frame in enumerate(frames):
-        left = 2 + number // 2
-        ends = number % 12 in (0, 11)
-        frame[19:35, left - 1 : left + 15] = 160 if ends else 200  # its soft edge is not counted
-        frame[20:34, left : left + 14] = 250
-        frame[20:34, left : left + 14] -= np.array([50, 220, 210]) * (0.95 if ends else 1.0)
-    assert flicker(frames.astype(np.uint8))["flicker"] == pytest.approx(8.0, abs=0.5)
-    assert flicker(np.zeros((72, 8, 8, 3), np.uint8)) == {}
-
-
-@pytest.mark.parametrize("motion", [Motion.BOUNCE, Motion.GROW, Motion.SPIN])
-def test_what_moves_does_not_flicker(world: World, motion: Motion) -> None:
-    trials_made = (TrialMaker(2, 128).make(Row.T2V, index) for index in range(200))
-    trial = next(
-        t
-        for t in trials_made
-        if isinstance(t, TextTrial) and [o.motion for o in t.expected.objects] == [motion]
-    )
-    assert flicker(world.perform(trial, seed=1))["flicker"] < 0.3
 
 
 def _change_of(
