@@ -1,10 +1,11 @@
-"""What no prompt asks for and no object shows: the beat, flicker and noise of decoded frames."""
+"""What no prompt asks for: the beat, flicker, shimmer and noise of decoded frames."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from magi_engine.training.scenes import CHUNK_FRAMES
 from magi_engine.training.tracking import Floats, Frames
@@ -56,6 +57,21 @@ def flicker(frames: Frames) -> dict[str, float]:
     return {"flicker": float(np.abs((outside - inside).mean(0)).mean())}
 
 
+def shimmer(frames: Frames) -> dict[str, float]:
+    """ "shimmer": by how many of 255 levels a pixel of the backdrop, which stands still, changes
+    from one frame to the next. Nothing where there is no backdrop.
+    """
+    plain = np.stack([_is_plain(frame) for frame in frames])
+    change = np.abs(np.diff(frames.astype(np.int16), axis=0)).mean(-1)
+    still = change[plain[1:] & plain[:-1]]
+    return {"shimmer": float(still.mean())} if len(still) else {}
+
+
+def _is_plain(frame: Frames) -> NDArray[np.bool_]:
+    """Where (H, W) a frame (H, W, 3) shows its backdrop."""
+    return np.abs(_offset(frame)).max(-1) < _NOISE_RANGE
+
+
 def _offset(frame: Frames) -> Floats:
     """A frame (H, W, 3) less its backdrop, which is what each row mostly is."""
     rows = frame.astype(np.float32)
@@ -65,7 +81,7 @@ def _offset(frame: Frames) -> Floats:
 def noise_level(frame: Frames) -> float:
     """Decibels (of one 8-bit level) of what is not smooth in the backdrop of a frame (H, W, 3)."""
     offset = _offset(frame)
-    plain = np.square(offset[np.abs(offset).max(-1) < _NOISE_RANGE]).mean(-1)
+    plain = np.square(offset[_is_plain(frame)]).mean(-1)
     # Without the largest tenth, which is the soft edge of objects. Rounding alone makes 1/12.
     quiet = np.sort(plain)[: int(len(plain) * 0.9)]
     return 10 * math.log10(float(quiet.mean()) + 1 / 12)

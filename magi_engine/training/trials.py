@@ -29,7 +29,7 @@ from magi_engine.training.analysis import (
     psnr,
     score,
 )
-from magi_engine.training.artefacts import beat, flicker, noise_level
+from magi_engine.training.artefacts import beat, flicker, noise_level, shimmer
 from magi_engine.training.captions import (
     EvaluationPrompt,
     ObjectFacts,
@@ -167,7 +167,7 @@ class TextTrial:
             "count": verdict.objects,
         }
         values = {name: float(right) for name, right in parts.items()}
-        values |= beat(frames) | flicker(frames)
+        values |= beat(frames) | flicker(frames) | shimmer(frames)
         return Outcome(values, _said(report))
 
 

@@ -1,4 +1,4 @@
-"""The beat, flicker and noise that decoded frames may have, counted where they are put in."""
+"""What decoded frames may have that nobody asked for, counted where it is put in."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from magi_engine.training.artefacts import beat, flicker, noise_level
+from magi_engine.training.artefacts import beat, flicker, noise_level, shimmer
 from magi_engine.training.scenes import Motion
 from magi_engine.training.world import SceneOptions, render, sample_scenes, simulate
 
@@ -42,6 +42,15 @@ def test_what_moves_does_not_flicker(motion: Motion) -> None:
     scenes = sample_scenes(1, torch.Generator().manual_seed(1), options)
     frames = render(scenes, simulate(scenes, 72))[0].permute(0, 2, 3, 1).numpy()
     assert flicker(frames)["flicker"] < 0.3
+    assert shimmer(frames)["shimmer"] < 0.02
+
+
+def test_shimmer_is_what_changes_in_the_backdrop_alone() -> None:
+    frames = np.full((24, 64, 64, 3), 120, np.uint8)
+    frames[::2, ::8] += 4  # an eighth of the rows, in every other frame
+    frames[:, 20:34, 20:34] = np.random.default_rng(1).integers(200, 255, (24, 14, 14, 3))
+    assert shimmer(frames)["shimmer"] == pytest.approx(0.5, abs=0.02)
+    assert shimmer(np.random.default_rng(2).integers(0, 255, (4, 8, 8, 3)).astype(np.uint8)) == {}
 
 
 def test_noise_is_counted_in_the_backdrop_alone() -> None:

@@ -147,7 +147,7 @@ def test_the_decoder_answers_more_for_the_colour_of_an_area_than_for_its_outline
     outline, area = (
         train_decoder.error_of(video + error, video)[0] for error in (chequered, torch.tensor(0.1))
     )
-    assert float(area - outline) == pytest.approx(250 * 0.1**2, rel=1e-4)
+    assert float(area - outline) == pytest.approx(80 * 0.1**2, rel=1e-4)
 
 
 def test_the_decoder_answers_most_where_pieces_meet() -> None:

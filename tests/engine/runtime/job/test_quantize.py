@@ -254,8 +254,8 @@ def test_the_pocket_model_in_fp8_has_nearly_the_same_velocities(tmp_path: Path) 
     errors = (velocities(quantised, clean, captions) - wanted).flatten(1).norm(dim=1)
     # Of steps, not of their sum: how latents differ after 16 of them is half chance. What rounding
     # the weights well is worth shows in single layers, not here. The weights that ship since the
-    # fourth training give 0.0553.
-    assert 0 < float((errors / wanted.flatten(1).norm(dim=1)).mean()) < 0.06
+    # training from nothing give 0.0766.
+    assert 0 < float((errors / wanted.flatten(1).norm(dim=1)).mean()) < 0.083
 
 
 def velocities(model: LoadedModel, clean: Tensor, captions: list[str]) -> Tensor:
