@@ -61,15 +61,19 @@ def shimmer(frames: Frames) -> dict[str, float]:
     """ "shimmer": by how many of 255 levels a pixel of the backdrop, which stands still, changes
     from one frame to the next. Nothing where there is no backdrop.
     """
-    plain = np.stack([_is_plain(frame) for frame in frames])
+    plain = np.stack([_is_plain(_offset(frame)) for frame in frames])
     change = np.abs(np.diff(frames.astype(np.int16), axis=0)).mean(-1)
     still = change[plain[1:] & plain[:-1]]
     return {"shimmer": float(still.mean())} if len(still) else {}
 
 
-def _is_plain(frame: Frames) -> NDArray[np.bool_]:
-    """Where (H, W) a frame (H, W, 3) shows its backdrop."""
-    return np.abs(_offset(frame)).max(-1) < _NOISE_RANGE
+def noise_level(frame: Frames) -> float:
+    """Decibels (of one 8-bit level) of what is not smooth in the backdrop of a frame (H, W, 3)."""
+    offset = _offset(frame)
+    plain = np.square(offset[_is_plain(offset)]).mean(-1)
+    # Without the largest tenth, which is the soft edge of objects. Rounding alone makes 1/12.
+    quiet = np.sort(plain)[: int(len(plain) * 0.9)]
+    return 10 * math.log10(float(quiet.mean()) + 1 / 12)
 
 
 def _offset(frame: Frames) -> Floats:
@@ -78,10 +82,6 @@ def _offset(frame: Frames) -> Floats:
     return rows - np.median(rows, axis=1, keepdims=True)
 
 
-def noise_level(frame: Frames) -> float:
-    """Decibels (of one 8-bit level) of what is not smooth in the backdrop of a frame (H, W, 3)."""
-    offset = _offset(frame)
-    plain = np.square(offset[_is_plain(frame)]).mean(-1)
-    # Without the largest tenth, which is the soft edge of objects. Rounding alone makes 1/12.
-    quiet = np.sort(plain)[: int(len(plain) * 0.9)]
-    return 10 * math.log10(float(quiet.mean()) + 1 / 12)
+def _is_plain(offset: Floats) -> NDArray[np.bool_]:
+    """Where (H, W) a frame, of which this is the :func:`_offset`, shows its backdrop."""
+    return np.abs(offset).max(-1) < _NOISE_RANGE
