@@ -22,7 +22,7 @@ image analysis of its decoded frames:
   one, cut: the chunk begins with that transition; object and background at its end.
 
 Rows can be measured apart and put together: ``--json`` keeps results, ``--merge`` prints the table
-of several files. After ``--minutes``, or Ctrl-C, it prints what is there so far.
+of several files. After ``--minutes``, Ctrl-C or SIGTERM it prints what is there so far.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ import contextlib
 import dataclasses
 import math
 import os
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -39,7 +40,6 @@ from pathlib import Path
 from typing import TextIO
 
 from magi_engine.errors import InvalidRequestError, MagiError
-from magi_engine.resources import resource_path
 from magi_engine.runtime.machine.devices import choose_device, choose_dtype
 from magi_engine.sampling.schedule import SamplerSettings
 from magi_engine.training.report import (
@@ -144,8 +144,7 @@ def _measure(args: argparse.Namespace) -> int:
             raise InvalidRequestError(
                 "{option} {number} is too few.", "Give at least 1.", option=option, number=number
             )
-    # The shipped models need no folder of downloads, nor the library that knows where it is.
-    found = find_model(args.model, models_dir=resource_path("models.json").parent)
+    found = find_model(args.model)
     settings = SamplerSettings.from_config(found.config)
     settings = dataclasses.replace(
         settings,
@@ -225,4 +224,6 @@ def _print_results(results: Sequence[Result], setting: Setting, verbose: bool) -
 
 
 if __name__ == "__main__":
+    # What was measured is also kept when a system for jobs, or timeout, ends it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     raise SystemExit(main())

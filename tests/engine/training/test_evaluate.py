@@ -14,6 +14,7 @@ import psutil
 import pytest
 import torch
 
+from magi_engine.config import places
 from magi_engine.sampling.schedule import SamplerSettings
 from magi_engine.training import evaluate, trials, workers
 from magi_engine.training.analysis import ClipAnalyser
@@ -494,6 +495,14 @@ def test_neither_media_nor_a_display_is_needed() -> None:
     assert run.stderr.startswith("There is no model called 'unheard-of'.")
 
 
+def test_models_are_looked_for_where_the_program_makes_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(places, "_folder", lambda kind: tmp_path)
+    assert evaluate.main(["--model", "pocket-fp8"]) == 1
+    assert capsys.readouterr().err.endswith("Make it with: magi models quantize pocket-fp8\n")
+
+
 def test_an_interruption_prints_the_rows_so_far(
     square_model: Path,
     tmp_path: Path,
@@ -513,6 +522,22 @@ def test_an_interruption_prints_the_rows_so_far(
     assert evaluate.main([*options, "--json", str(path)]) == 130
     assert "window 2" in capsys.readouterr().out
     assert len(json.loads(path.read_text(encoding="utf-8"))["results"]) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without a signal")
+def test_the_end_of_a_job_keeps_the_rows_so_far(square_model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "part.json"
+    options = ["--model", str(square_model), "--prompts", "100000", "--rows", "v2v", "--steps", "2"]
+    options += ["--jobs", "1", "--device", "cpu", "--json", str(path)]
+    command = [sys.executable, "-m", evaluate.__name__, *options]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as evaluation:
+        assert evaluation.stderr is not None
+        line = next((line for line in evaluation.stderr if "trials" in line), "nothing")
+        evaluation.terminate()
+        evaluation.communicate()
+    assert line.startswith("1 of 100000 trials")
+    assert evaluation.returncode == 130
+    assert json.loads(path.read_text(encoding="utf-8"))["results"]
 
 
 def test_time_ends_it_early(square_model: Path, tmp_path: Path) -> None:
