@@ -123,22 +123,26 @@ def test_the_decoder_is_given_images_as_the_program_gives_them(vae: ViTVAE) -> N
 
 def test_the_decoder_answers_for_a_beat() -> None:
     frames = torch.arange(2 * train_vae.PIECE).float()
-    steady = frames.view(1, 1, -1, 1, 1).expand(2, 3, -1, 4, 4) / 100
-    assert float(train_decoder.beat_loss(steady)) == pytest.approx(0, abs=1e-3)
+    steady = frames.view(1, 1, -1, 1, 1).expand(2, 3, -1, 4, 4) / 10
+
+    def jump(after: int, size: float) -> torch.Tensor:
+        return size * (torch.arange(2 * train_vae.PIECE) >= after).view(1, 1, -1, 1, 1)
+
     # A picture that stands still inside latent frames has nothing to be compared with.
     assert float(train_decoder.beat_loss(steady[:, :, :4])) == 0
-    jumps = steady + 0.005 * (torch.arange(24) >= 4).view(1, 1, -1, 1, 1)  # half a step more
-    beaten = torch.where(torch.tensor([True, False]).view(2, 1, 1, 1, 1), jumps, steady)
-    alone, both = (float(train_decoder.beat_loss(video)) for video in (beaten, jumps))
-    assert alone == pytest.approx(both / 2, rel=1e-3)
-    # Half as much again at one of five borders, of which another one counts six times.
-    assert both == pytest.approx((0.5 - 0.05) / 10, abs=4e-3)
-    # What latent frames may have too much of, pieces may not.
-    for border, loss in ((4, 0.0), (train_vae.PIECE, 0.04 * 6 / 10)):
-        slight = 10 * steady + 0.004 * (torch.arange(24) >= border).view(1, 1, -1, 1, 1)
-        assert float(train_decoder.beat_loss(slight)) == pytest.approx(loss, abs=2e-3)
-    within = steady + 0.005 * (torch.arange(24) >= 5).view(1, 1, -1, 1, 1)
-    assert float(train_decoder.beat_loss(within)) == pytest.approx(0, abs=1e-3)
+    # Four borders of latent frames may have 0.97 times what is within, that of pieces, which
+    # counts six times as much, 0.92 times.
+    usual = (4 * 2 * 0.03 + 12 * 0.08) / 20
+    assert float(train_decoder.beat_loss(steady)) == pytest.approx(usual, abs=2e-3)
+    for border, weight in ((4, 2), (train_vae.PIECE, 12)):
+        beaten = steady + jump(border, 0.05)  # half a step more
+        loss = usual + 0.5 * weight / 20
+        assert float(train_decoder.beat_loss(beaten)) == pytest.approx(loss, abs=4e-3)
+        one = torch.where(torch.tensor([True, False]).view(2, 1, 1, 1, 1), beaten, steady)
+        half = (loss + usual) / 2
+        assert float(train_decoder.beat_loss(one)) == pytest.approx(half, abs=4e-3)
+    # What is larger within is no beat.
+    assert float(train_decoder.beat_loss(steady + jump(5, 0.5))) == 0
 
 
 def test_the_decoder_answers_more_for_the_colour_of_an_area_than_for_its_outline() -> None:
@@ -147,7 +151,14 @@ def test_the_decoder_answers_more_for_the_colour_of_an_area_than_for_its_outline
     outline, area = (
         train_decoder.error_of(video + error, video)[0] for error in (chequered, torch.tensor(0.1))
     )
-    assert float(area - outline) == pytest.approx(80 * 0.1**2, rel=1e-4)
+    level = 1 / 127.5
+    assert float(area - outline) == pytest.approx(80 * (0.1 - level / 4) ** 2, rel=1e-4)
+
+
+def test_the_decoder_makes_no_dots_for_less_than_a_quarter_of_a_level() -> None:
+    video = torch.zeros(2, 3, 2 * train_vae.PIECE, 16, 16)
+    loss, squared = train_decoder.error_of(video + 0.24 / 127.5, video)
+    assert float(loss - squared) == pytest.approx(0.5 * 0.24 / 127.5, rel=1e-4)  # L1's share
 
 
 def test_the_decoder_answers_most_where_pieces_meet() -> None:
