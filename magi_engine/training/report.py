@@ -139,6 +139,7 @@ MEASURES: tuple[Measure, ...] = (
     ),
     Measure(Row.I2V, "psnr good", "i2v: first frame at 28 dB or more"),
     Measure(Row.I2V, "same object", "i2v: same object after 4 chunks", 0.95),
+    Measure(Row.I2V, "size", "i2v: its size within a tenth"),
     Measure(
         Row.V2V, "error", "v2v: error of the centre after 1 s", 0.06, share=False, at_most=True
     ),

@@ -11,7 +11,7 @@ import enum
 import math
 import random
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
@@ -74,7 +74,9 @@ _LEAST_STEP = 0.03
 _LEAST_ROOM = 0.08
 
 _CIRCLING = (Motion.CIRCLE_CLOCKWISE, Motion.CIRCLE_COUNTERCLOCKWISE)
-#: Of its diameter, an object may lose or gain this much in a minute.
+#: What moves so neither grows nor shrinks, and leaves the picture with no part of it.
+_WHOLE_AND_SAME = (Motion.STILL, Motion.SPIN, Motion.BOUNCE, *_CIRCLING)
+#: Of its diameter, an object may lose or gain this much.
 _SAME_SIZE = 0.1
 #: Noise is compared in these frames, as shares of the video: 100 and 1,400 of a minute's.
 _NOISE_AT = (100 / 1440, 1400 / 1440)
@@ -190,6 +192,11 @@ class ImageTrial:
             "same object": float(verdict.colour and verdict.shape),
         }
         found = f"first frame {likeness:.1f} dB, at the end {_names(report.objects).lower()}"
+        shown = analyser.analyse(self.task.image).objects
+        if len(shown) == 1 and self.expected.objects[0].motion in _WHOLE_AND_SAME:
+            swollen = _swollen(shown, report.objects)
+            values["size"] = float(abs(swollen - 1) <= _SAME_SIZE)
+            found += f", {swollen:.2f} times as large"
         return Outcome(values, found)
 
 
@@ -349,11 +356,8 @@ class MinuteTrial:
         first = analyser.analyse(frames[CHUNK_FRAMES : 4 * CHUNK_FRAMES]).objects
         last = analyser.analyse(frames[-3 * CHUNK_FRAMES :]).objects
         present = object_present(frames[-CHUNK_FRAMES:], self.expected.colour)
-        values = {"present": float(present), "size": 0.0}
-        swollen = math.nan
-        if first and last:
-            swollen = float(np.nanmedian(last[0].diameters) / np.nanmedian(first[0].diameters))
-            values["size"] = float(abs(swollen - 1) <= _SAME_SIZE)
+        swollen = _swollen(first, last)
+        values = {"present": float(present), "size": float(abs(swollen - 1) <= _SAME_SIZE)}
         if self.expected.motion is not Motion.STILL:
             values["moving"] = float(bool(last) and last[0].motion is self.expected.motion)
         early, late = (frames[int(len(frames) * share)] for share in _NOISE_AT)
@@ -518,6 +522,13 @@ def _said(report: ClipReport) -> str:
     """For example "red circle left and ? star ? on white"."""
     on = report.background.name if report.background is not None else "no known backdrop"
     return f"{_names(report.objects)} on {on}".lower()
+
+
+def _swollen(before: Sequence[ObjectReport], after: Sequence[ObjectReport]) -> float:
+    """How many times as large as before the most visible object is; NaN without one."""
+    if not before or not after:
+        return math.nan
+    return float(np.nanmedian(after[0].diameters) / np.nanmedian(before[0].diameters))
 
 
 def _names(objects: tuple[ObjectReport, ...]) -> str:

@@ -166,16 +166,33 @@ def test_image_trials_compare_the_first_frame_and_the_last_half_second(
         assert isinstance(trial, ImageTrial)
         assert trial.task.image is not None
         frames = np.repeat(trial.task.image, 96, axis=0)
-        assert trial.judge(frames, analyser).values == {
-            "psnr": 60.0,
-            "psnr good": 1,
-            "same object": 1,
-        }
+        values = trial.judge(frames, analyser).values
+        assert values.pop("size", 1) == 1  # it is not measured of all
+        assert values == {"psnr": 60.0, "psnr good": 1, "same object": 1}
         gone = np.concatenate([frames[:-12], np.full_like(frames[:12], 18)])
         assert trial.judge(gone, analyser).values["same object"] == 0
         other = maker.make(Row.I2V, index + 1)
         assert other.task.image is not None
         assert trial.judge(np.repeat(other.task.image, 96, 0), analyser).values["psnr good"] == 0
+
+
+@pytest.mark.parametrize("motion", [Motion.SPIN, Motion.BOUNCE, Motion.CIRCLE_CLOCKWISE])
+def test_image_trials_compare_the_size_of_what_neither_grows_nor_leaves(
+    world: World, maker: TrialMaker, analyser: ClipAnalyser, motion: Motion
+) -> None:
+    some = maker.make(Row.T2V, 0)
+    assert isinstance(some, TextTrial)
+    what = dataclasses.replace(some.expected.objects[0], motion=motion)
+    facts = SceneFacts(Background.NAVY, (what,))
+    scene = world.stage(facts, seed=2)
+    film = world.film(scene, 96)
+    trial = ImageTrial(Task("", 4, 1, image=film[:1]), facts)
+    assert trial.judge(film, analyser).values["size"] == 1
+    scene.radius.mul_(1.2)
+    assert trial.judge(world.film(scene, 96), analyser).values["size"] == 0
+    assert trial.judge(np.full_like(film, 18), analyser).values["size"] == 0  # it is gone
+    moved = SceneFacts(Background.NAVY, (dataclasses.replace(what, motion=Motion.LEFT),))
+    assert "size" not in ImageTrial(trial.task, moved).judge(film, analyser).values
 
 
 def test_clip_trials_measure_the_distance_to_the_exact_continuation(
