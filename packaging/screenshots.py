@@ -193,6 +193,7 @@ class Session:
         self.until_chunk(0)
         self.shot("starting")
         self.until_chunk(3)
+        self.window.player.seek(26)  # what is done plays while more is made
         self.shot("generating")
         self.shop.controller.pause()
         self.until(lambda: self.shop.job.phase is not Phase.RUNNING)
