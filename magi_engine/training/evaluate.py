@@ -6,8 +6,8 @@ Every trial is generated from a fresh prompt, image or clip with the model's fil
 image analysis of its decoded frames:
 
 * t2v: 3 chunks from a prompt, every fifth for two objects; for two, right means both.
-* i2v: 4 chunks from a rendered image and its caption; the objects at the end are those of the
-  last half second.
+* i2v: 4 chunks from a rendered image and its caption, which names no size; the objects at the end
+  are those of the last half second. Size: of single ones that rest, spin, bounce or circle.
 * v2v: 48 rendered frames of straight or bouncing motion and their caption; the centre one second
   after the clip ends against the laws of motion. Clips whose object comes to rest are left out,
   and a lost object counts as an error of a whole width.

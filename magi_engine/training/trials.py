@@ -192,9 +192,9 @@ class ImageTrial:
             "same object": float(verdict.colour and verdict.shape),
         }
         found = f"first frame {likeness:.1f} dB, at the end {_names(report.objects).lower()}"
-        shown = analyser.analyse(self.task.image).objects
-        if len(shown) == 1 and self.expected.objects[0].motion in _WHOLE_AND_SAME:
-            swollen = _swollen(shown, report.objects)
+        first, *others = self.expected.objects
+        if not others and first.motion in _WHOLE_AND_SAME:
+            swollen = _swollen(analyser.analyse(self.task.image).objects, report.objects)
             values["size"] = float(abs(swollen - 1) <= _SAME_SIZE)
             found += f", {swollen:.2f} times as large"
         return Outcome(values, found)
