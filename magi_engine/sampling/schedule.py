@@ -175,16 +175,23 @@ def step_code(num_steps: int, interval: float) -> float:
 class Transition(enum.Enum):
     """What a chunk takes over from those before it (paper 2.6).
 
-    At high noise a chunk's layout is settled, at low noise what things look like.
+    At high noise a chunk's layout is settled, at low noise what things look like. For the steps at
+    which it sees nothing else see ``_ALONE``.
     """
 
     GO_ON = "go on"
     NEW_PLACE = "new place"
-    """It sees only itself while it is noisy: the same one, somewhere else."""
+    """It sees only itself until it is nearly clean: the same one, somewhere else."""
     NEW_ONE = "new one"
-    """It sees only itself once it is nearly clean: somebody else in the same place."""
+    """It sees only itself once it is less noisy: somebody else in the same place."""
     CUT = "cut"
     """It sees only itself, and chunks after it see nothing before it."""
+
+
+_ALONE = {Transition.NEW_PLACE: (0.0, 0.75), Transition.NEW_ONE: (0.5, 1.0)}
+"""From which share of its steps to which a chunk sees only itself. Half of the steps take it no
+further than t = 0.1, where there is still room for who was there before beside who is new; after
+three quarters it is at 0.3, which is nearly clean."""
 
 
 @dataclass
@@ -380,9 +387,8 @@ class _Ranges:
 
     def first(self, chunk: int, step: int) -> int:
         """The earliest chunk that ``chunk`` attends to at ``step``."""
-        alone_at = {Transition.NEW_PLACE: True, Transition.NEW_ONE: False}
-        noisy = 2 * step < self.num_steps
-        alone = alone_at.get(self.transitions.get(chunk, Transition.GO_ON)) is noisy
+        begin, end = _ALONE.get(self.transitions.get(chunk, Transition.GO_ON), (0.0, 0.0))
+        alone = begin <= step / self.num_steps < end
         return chunk if alone else self._first_going_on(chunk, step)
 
     def _first_going_on(self, chunk: int, step: int) -> int:

@@ -154,6 +154,7 @@ MEASURES: tuple[Measure, ...] = (
     Measure(Row.AT_ONCE, "followed", "prompt given at once followed within one chunk", 0.90),
     Measure(Row.NEW_PLACE, "object", "same one, new place: the object is the same", 0.80),
     Measure(Row.NEW_PLACE, "background", "same one, new place: the place is new"),
+    Measure(Row.NEW_PLACE, "alone", "same one, new place: there is no second one"),
     Measure(Row.NEW_ONE, "background", "same place, new one: the place is the same", 0.80),
     Measure(Row.NEW_ONE, "object", "same place, new one: the object is new"),
     Measure(Row.CUT, "both", "cut: object and place are new", 0.80),

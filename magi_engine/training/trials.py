@@ -327,14 +327,17 @@ class BackdropChangeTrial:
 @dataclass(frozen=True)
 class TransitionTrial:
     """At the end of the chunk that a transition leads to, object and background are as its prompt
-    says; what is kept is in that prompt, too."""
+    says; what is kept is in that prompt, too. Alone: nor is there another, in its first quarter of
+    a second or its last."""
 
     task: Task
     expected: SceneFacts
 
     def judge(self, frames: Frames, analyser: ClipAnalyser) -> Outcome:
         end = (self.task.change_chunk + 1) * CHUNK_FRAMES
-        report = analyser.analyse(frames[end - _END_FRAMES // 2 : end])
+        begin, few = end - CHUNK_FRAMES, _END_FRAMES // 2
+        at_first = analyser.analyse(frames[begin : begin + few])
+        report = analyser.analyse(frames[end - few : end])
         wanted = self.expected.objects[0]
         there = [o for o in report.objects if o.colour is wanted.colour and o.shape is wanted.shape]
         values = {
@@ -342,7 +345,8 @@ class TransitionTrial:
             "background": float(report.background is self.expected.background),
         }
         values["both"] = min(values.values())
-        return Outcome(values, f"then {_said(report)}")
+        values["alone"] = float(max(len(at_first.objects), len(report.objects)) <= 1)
+        return Outcome(values, f"first {_names(at_first.objects).lower()}, then {_said(report)}")
 
 
 @dataclass(frozen=True)

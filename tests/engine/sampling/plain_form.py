@@ -174,12 +174,13 @@ class PlainVideo:
                 of_clean = ranges[-1]
             back = [of_clean if ranges else 10**6, *back]
         for place, (chunk, step) in enumerate(zip(chunks[clean:], steps, strict=True), clean):
-            # "Same one, new place" is alone in the first half of its steps, "same place, new one"
-            # in the second.
-            late = step >= s.num_steps / 2
-            alone = Transition.NEW_ONE if late else Transition.NEW_PLACE
-            if self.transitions.get(chunk) is alone:
-                back[place] = 1
+            # "Same one, new place" is alone until its last quarter of steps, "same place, new one"
+            # in its second half.
+            match self.transitions.get(chunk):
+                case Transition.NEW_PLACE if 4 * step < 3 * s.num_steps:
+                    back[place] = 1
+                case Transition.NEW_ONE if 2 * step >= s.num_steps:
+                    back[place] = 1
         seen = [self.within_scene(chunk, n) for chunk, n in zip(chunks, back, strict=True)]
         nothing: list[Tensor | None] = [None] * len(chunks)
         if s.cfg_number == 1:

@@ -329,7 +329,7 @@ def test_transitions_say_what_a_chunk_sees(window: int) -> None:
         ):
             match kinds.get(chunk):
                 case Transition.NEW_PLACE:
-                    assert new == ((chunk, chunk + 1) if step < 8 else old)
+                    assert new == ((chunk, chunk + 1) if step < 12 else old)
                 case Transition.NEW_ONE:
                     assert new == (old if step < 8 else (chunk, chunk + 1))
                 case _:
