@@ -82,7 +82,7 @@ class FromHere(QMenu):
         assert path is not None  # something is shown
         return partial(earlier_of, path, self._engine.engine.takes)
 
-    def _redo(self, behind: bool = False, transition: Transition = Transition.GO_ON) -> None:
+    def _redo(self, behind: bool = False, transition: Transition | None = None) -> None:
         self._dialogs.redo(self._find(), self._player.second_in_file, behind, transition)
 
     def _vary(self) -> None:

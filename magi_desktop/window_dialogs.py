@@ -105,7 +105,7 @@ class WindowDialogs(QObject):
         find: Callable[[], Earlier],
         second: float,
         behind: bool = False,
-        transition: Transition = Transition.GO_ON,
+        transition: Transition | None = None,
     ) -> None:
         """Ask how a video is to be made anew.
 
@@ -169,7 +169,7 @@ class WindowDialogs(QObject):
         )
 
     def _open_redo(
-        self, earlier: Earlier, chunk: int, transition: Transition = Transition.GO_ON
+        self, earlier: Earlier, chunk: int, transition: Transition | None = None
     ) -> None:
         from magi_desktop.dialogs.redo import RedoDialog
 

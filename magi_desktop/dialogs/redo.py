@@ -41,7 +41,7 @@ class RedoDialog(Sheet):
     Args:
         earlier: the video.
         chunk: the first that is to be made anew; the one behind the last: it goes on.
-        transition: how that begins, unless another way is chosen.
+        transition: how that begins, unless another way is chosen; None: as it did.
 
     Signals:
         chosen: the GenerationRequest, and how many are to be made of it.
@@ -55,7 +55,7 @@ class RedoDialog(Sheet):
         chunk: int,
         copies: int,
         parent: QWidget | None = None,
-        transition: Transition = Transition.GO_ON,
+        transition: Transition | None = None,
     ) -> None:
         super().__init__(parent)
         self._earlier = earlier
@@ -63,8 +63,12 @@ class RedoDialog(Sheet):
         """The prompt as it was from there on."""
         self.setMinimumWidth(460)
         self._make_fields()
-        self._proposed = (self.length.value(), self.other_seed.isChecked())
-        """Length and seed as they stand there unless something else is chosen."""
+        self._proposed = (
+            self.length.value(),
+            self.other_seed.isChecked(),
+            self.transition.currentData(),
+        )
+        """Length, seed and transition as they stand there unless something else is chosen."""
         self.title = text_label("", "title", self)
         self.note = text_label("", "caption", self)
         cancel = push_button(self.tr("Cancel"), self.tr("Changes nothing."), self)
@@ -96,8 +100,9 @@ class RedoDialog(Sheet):
             hbox(spacing=t.SPACE_2).add(STRETCH, cancel, self.several, self.redo),
         )
         self.place.setCurrentIndex(chunk)
-        self.transition.setCurrentIndex(self.transition.findData(transition))
         self._follow_place()
+        if transition is not None:
+            self.transition.setCurrentIndex(self.transition.findData(transition))
         self.text.setFocus()
         self.text.selectAll()
 
@@ -112,6 +117,7 @@ class RedoDialog(Sheet):
         self.place.currentIndexChanged.connect(self._follow_place)
         self.text = QPlainTextEdit(self)
         self.text.setTabChangesFocus(True)
+        self.text.textChanged.connect(self._say_what_stays)
         self.text.setFixedHeight(_LINES * self.text.fontMetrics().lineSpacing())
         name_control(
             self.text, self.tr("Prompt"), self.tr("What the model is to show from then on.")
@@ -139,7 +145,7 @@ class RedoDialog(Sheet):
             self.text.setPlainText(self._said)
         left = earlier.take.frames - earlier.take.about.frames_before(chunk)
         at_end = chunk == earlier.take.chunks
-        length, other_seed = self._proposed
+        length, other_seed, transition = self._proposed
         # What was chosen stays, as the words do.
         if self.length.value() == length:
             self.length.setValue(_MORE_S if at_end else left / earlier.take.about.fps)
@@ -147,16 +153,33 @@ class RedoDialog(Sheet):
         if self.other_seed.isChecked() == other_seed:
             other_seed = not at_end
             self.other_seed.setChecked(other_seed)
-        self._proposed = length, other_seed
+        if self.transition.currentData() is transition:
+            transition = earlier.transition_at(chunk)
+            self.transition.setCurrentIndex(self.transition.findData(transition))
+        self._proposed = length, other_seed, transition
         title = self.tr("Go on from the end") if at_end else self.tr("Redo from here")
         self.setWindowTitle(title)
         self.title.setText(title)
-        self.note.setText(
+        self.redo.setText(self.tr("Go on") if at_end else self.tr("Redo"))
+        self._say_what_stays()
+
+    @Slot()
+    def _say_what_stays(self) -> None:
+        chunk = self.place.currentIndex()
+        said = (
             self.tr("It goes on from what was kept of it, without loss. This makes a new video.")
-            if at_end
+            if chunk == self._earlier.take.chunks
             else self.tr("What comes before stays as it is, to the last bit. This makes a new one.")
         )
-        self.redo.setText(self.tr("Go on") if at_end else self.tr("Redo"))
+        if self._new_words is not None and self._earlier.has_prompts_after(chunk):
+            said += " " + self.tr("The later prompts give way to these words.")
+        self.note.setText(said)
+
+    @property
+    def _new_words(self) -> str | None:
+        """What is to be shown from there on; None: as it was."""
+        text = self.text.toPlainText().strip()
+        return None if text == self._said else text
 
     @Slot()
     def _choose_one(self) -> None:
@@ -164,10 +187,9 @@ class RedoDialog(Sheet):
 
     def _choose(self, copies: int) -> None:
         take_typed(self.focusWidget())
-        text = self.text.toPlainText().strip()
         request = self._earlier.redone(
             self.place.currentIndex(),
-            text=None if text == self._said else text,
+            text=self._new_words,
             transition=self.transition.currentData(),
             seconds=self.length.value(),
         )

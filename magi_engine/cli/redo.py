@@ -61,8 +61,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     redo.add_argument(
         "--transition",
         choices=[transition.value for transition in Transition],
-        default=Transition.GO_ON.value,
-        help="what the chunk takes over from those before it; default: go on",
+        help="what the chunk takes over from those before it; default: as it was",
     )
     redo.add_argument("--seed", type=whole, metavar="N", help="default: as it was")
     redo.add_argument("--seconds", type=number, metavar="S", help="how much is made from there on")
@@ -84,7 +83,7 @@ def _redone(args: argparse.Namespace, earlier: Earlier) -> GenerationRequest:
     return earlier.redone(
         args.from_chunk - 1,
         text=args.prompt,
-        transition=Transition(args.transition),
+        transition=None if args.transition is None else Transition(args.transition),
         seed=args.seed,
         seconds=args.seconds,
     )

@@ -158,7 +158,7 @@ class Earlier:
         chunk: int,
         *,
         text: str | None = None,
-        transition: Transition = Transition.GO_ON,
+        transition: Transition | None = None,
         seed: int | None = None,
         seconds: float | None = None,
     ) -> GenerationRequest:
@@ -166,15 +166,16 @@ class Earlier:
 
         Args:
             text: the prompt from there on; None: as it was.
-            transition: what the chunk takes over from those before it.
+            transition: what the chunk takes over from those before it; None: as it was.
             seed: None: as it was.
             seconds: how much is made from there on; None: as much as there was.
 
         Raises:
             InvalidRequestError: that is no length.
         """
-        prompts = self.request.prompts
-        if text is not None or transition is not Transition.GO_ON:
+        prompts, was = self.request.prompts, self.transition_at(chunk)
+        transition = was if transition is None else transition
+        if text is not None or transition is not was:
             before = [change for change in prompts if change.chunk < chunk]
             after = [change for change in prompts if change.chunk > chunk and text is None]
             text = self.prompt_at(chunk) if text is None else text
@@ -212,6 +213,15 @@ class Earlier:
         """What a chunk was made from, or the one after the last would be."""
         said = [change.text for change in self.request.prompts if change.chunk <= chunk]
         return said[-1] if said else ""
+
+    def transition_at(self, chunk: int) -> Transition:
+        """What a chunk took over from those before it."""
+        own = [change.transition for change in self.request.prompts if change.chunk == chunk]
+        return own[-1] if own else Transition.GO_ON
+
+    def has_prompts_after(self, chunk: int) -> bool:
+        """Whether chunks after it have prompts of their own."""
+        return any(change.chunk > chunk for change in self.request.prompts)
 
     def extended(self, seconds: float, text: str | None = None) -> GenerationRequest:
         """The video and ``seconds`` after its last chunk; ``text`` as for :meth:`redone`."""

@@ -76,6 +76,27 @@ def test_redone_with_other_words_and_a_cut(qtbot: QtBot, earlier: Earlier) -> No
     assert wanted.seed != 5
 
 
+def test_it_says_how_a_part_began_and_what_gives_way(qtbot: QtBot, earlier: Earlier) -> None:
+    first, second = earlier.request.prompts
+    changed = PromptChange(1, "a red ball on the moon", Transition.NEW_PLACE)
+    request = dataclasses.replace(earlier.request, prompts=(first, changed, second))
+    dialog = shown(qtbot, dataclasses.replace(earlier, request=request), 1.0)
+    assert dialog.transition.currentData() is Transition.NEW_PLACE
+    assert "give way" not in dialog.note.text()
+    dialog.text.setPlainText("a red ball in a forest")
+    assert "give way" in dialog.note.text()
+    dialog.place.setCurrentIndex(2)
+    assert dialog.transition.currentData() is Transition.GO_ON
+    assert "give way" not in dialog.note.text(), "there is none after it"
+    dialog.place.setCurrentIndex(1)
+    dialog.transition.setCurrentIndex(dialog.transition.findData(Transition.GO_ON))
+    dialog.place.setCurrentIndex(0)
+    dialog.place.setCurrentIndex(1)
+    assert dialog.transition.currentData() is Transition.GO_ON, "what was chosen stays"
+    wanted = asked(qtbot, dialog)
+    assert wanted.prompts == (first, PromptChange(1, "a red ball in a forest"))
+
+
 def test_with_the_same_words_and_seed_it_stays_as_it_was(qtbot: QtBot, earlier: Earlier) -> None:
     dialog = shown(qtbot, earlier, 1.2)
     dialog.other_seed.click()

@@ -38,6 +38,17 @@ def test_a_transition_alone_leaves_all_prompts_as_they_were(earlier: Earlier) ->
     assert earlier.redone(2, transition=Transition.CUT).prompts == (*PROMPTS[:2], cut, PROMPTS[2])
 
 
+def test_a_transition_stays_unless_another_is_asked_for(earlier: Earlier) -> None:
+    begun = PromptChange(1, "b", Transition.NEW_PLACE)
+    request = dataclasses.replace(earlier.request, prompts=(PROMPTS[0], begun, PROMPTS[2]))
+    placed = dataclasses.replace(earlier, request=request)
+    assert placed.redone(1).prompts == request.prompts
+    new = PromptChange(1, "new", Transition.NEW_PLACE)
+    assert placed.redone(1, text="new").prompts == (PROMPTS[0], new)
+    gone_on = placed.redone(1, transition=Transition.GO_ON).prompts
+    assert gone_on == (PROMPTS[0], PromptChange(1, "b"), PROMPTS[2])
+
+
 def test_new_words_count_to_the_end(earlier: Earlier) -> None:
     assert earlier.redone(1, text="new").prompts == (PROMPTS[0], PromptChange(1, "new"))
 
