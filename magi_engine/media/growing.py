@@ -44,7 +44,7 @@ class Growing:
         name: FFmpeg's muxer.
         codec: FFmpeg's decoder of what the encoders write.
         begins: what is in the first bytes of its header.
-        piece: what every piece begins with.
+        content: one of these is in every file that holds frames, growing or finished.
         encoders: the first that works is used; the last always does.
         growing: muxer options of the file while it grows.
         finished: muxer options of the file at the end.
@@ -54,7 +54,7 @@ class Growing:
     name: str
     codec: str
     begins: bytes
-    piece: bytes
+    content: tuple[bytes, ...]
     encoders: tuple[Encoder, ...]
     growing: Mapping[str, str]
     finished: Mapping[str, str]
@@ -65,7 +65,7 @@ MP4 = Growing(
     name="mp4",
     codec="h264",
     begins=b"ftyp",
-    piece=b"moof",
+    content=(b"moof", b"mdat"),
     encoders=(NVENC, X264),
     growing={
         "movflags": "empty_moov+default_base_moof+frag_keyframe+frag_discont"
@@ -78,7 +78,7 @@ WEBM = Growing(
     name="webm",
     codec="vp9",
     begins=b"\x1a\x45\xdf\xa3",
-    piece=b"\x1f\x43\xb6\x75",
+    content=(b"\x1f\x43\xb6\x75",),  # a cluster
     encoders=(VP9,),
     growing={"live": "1"},
     finished={},
@@ -268,12 +268,13 @@ class WebmWriter(GrowingWriter):
 
 
 def is_header(path: Path) -> bool:
-    """Whether a file has begun to grow, but has no piece yet."""
+    """Whether a file has begun to grow, but holds no frame yet."""
     kind = GROWING.get(path.suffix)
     if kind is None or path.stat().st_size > _MOST_HEADER_BYTES:
         return False
     data = path.read_bytes()
-    return not data or (kind.begins in data[:8] and kind.piece not in data)
+    holds = any(content in data for content in kind.content)
+    return not data or (kind.begins in data[:8] and not holds)
 
 
 def make_ordinary(path: Path, frames: int | None = None, metadata: str | None = None) -> int:

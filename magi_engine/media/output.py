@@ -75,14 +75,16 @@ def recover_partial(part: str | Path) -> Path | None:
                 if not any(part.iterdir()):
                     part.rmdir()
                     return None
-                raise MediaReadError(
-                    "{name} holds no complete frame.", "Delete it.", name=part.name
-                )
+                raise _no_frame(part)
         else:
             if is_header(part):
                 part.unlink()
                 return None
-            next(decode_frames(part))
+            part.open("rb").close()  # what may not be read may well hold frames
+            try:
+                next(decode_frames(part))
+            except MediaReadError as error:
+                raise _no_frame(part) from error
             target = target.with_suffix(part.suffix)
         if part.suffix in GROWING:
             with contextlib.suppress(OSError, av.error.FFmpegError):
@@ -97,3 +99,7 @@ def recover_partial(part: str | Path) -> Path | None:
     except OSError as error:
         raise write_error(error, target) from error
     return final
+
+
+def _no_frame(part: Path) -> MediaReadError:
+    return MediaReadError("{name} holds no complete frame.", "Delete it.", name=part.name)

@@ -123,9 +123,13 @@ def find_partials(folder: str | Path) -> list[Path]:
     try:
         for part in Path(folder).iterdir():
             with contextlib.suppress(FileNotFoundError):  # finished or taken meanwhile
-                if _is_orphan(part):
+                if is_part(part) and _is_orphan(part):
                     found.append((part.stat().st_mtime, part))
     except OSError as error:
+        if Path(folder).is_file():
+            raise OutputError(
+                "{path} is a file, not a folder.", "Choose the folder it is in.", path=folder
+            ) from error
         raise OutputError(
             "The folder {folder} cannot be read.", "Check the name.", folder=folder
         ) from error
@@ -133,8 +137,14 @@ def find_partials(folder: str | Path) -> list[Path]:
 
 
 def is_part(path: Path) -> bool:
-    """Whether that is the name of an unfinished output."""
-    return _PART.match(path.name) is not None
+    """Whether that is an unfinished output, by its name and by its kind.
+
+    A link may lead anywhere, and opening a pipe would wait for somebody to write to it.
+    """
+    match = _PART.match(path.name)
+    if match is None or path.is_symlink():
+        return False
+    return path.is_file() if match["suffix"] else path.is_dir()
 
 
 def find_growing(target: Path) -> Path | None:
@@ -143,7 +153,7 @@ def find_growing(target: Path) -> Path | None:
     pattern = f".{glob.escape(_kept_name(target.name))}.part-*"
     with contextlib.suppress(OSError):
         for path in target.parent.glob(pattern):
-            if is_part_of(path, target):
+            if is_part_of(path, target) and is_part(path):
                 found.append((path.stat().st_mtime, path))
     return max(found)[1] if found else None
 

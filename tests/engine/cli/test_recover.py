@@ -34,5 +34,23 @@ def test_recover_leaves_what_it_cannot_read(
     part = tmp_path / ".a.mp4.part-999999999-0123abcd.mp4"
     part.write_bytes(b"not a video")
     assert main(["recover", str(tmp_path)]) == 2
-    assert one_error_line(capsys)
+    assert one_error_line(capsys) == f"Error: {part.name} holds no complete frame. Delete it."
     assert part.exists()
+
+
+def test_recover_wants_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    video = tmp_path / "ball.mp4"
+    video.touch()
+    assert main(["recover", str(video)]) == 2
+    told = f"Error: {video} is a file, not a folder. Choose the folder it is in."
+    assert one_error_line(capsys) == told
+
+
+def test_recover_passes_over_what_is_no_video(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / ".a.mp4.part-999999999-0123abcd.mp4"
+    other.mkdir()
+    assert main(["recover", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == "There is nothing to recover.\n"
+    assert other.is_dir()

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from magi_engine.errors import DiskFullError, MediaReadError, OutputError
-from magi_engine.media import targets
+from magi_engine.media import animations, growing, png_frames, targets
 from magi_engine.media.metadata import read_metadata
 from magi_engine.media.output import open_writer, recover_partial
 from magi_engine.media.targets import find_growing, find_partials, part_path
@@ -155,7 +155,7 @@ def test_what_cannot_be_recovered(tmp_path: Path) -> None:
         recover_partial(ordinary)
     part = tmp_path / ".b.mp4.part-1-0123abcd.mp4"
     part.write_bytes(b"damaged")
-    with pytest.raises(MediaReadError):
+    with pytest.raises(MediaReadError, match=r"holds no complete frame\. Delete it\.$"):
         recover_partial(part)
     assert part.exists()
 
@@ -171,6 +171,48 @@ def test_what_is_left_of_a_kill_before_the_first_chunk_is_removed(
     assert find_partials(tmp_path) == [left]
     assert recover_partial(left) is None
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_what_is_left_of_a_kill_before_the_last_rename_gets_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    """An MP4 or a WebM is finished in place, so its part is an ordinary file by then."""
+
+    def killed(*_: object) -> None:
+        raise SystemExit
+
+    target = tmp_path / f"a{suffix}"
+    writer = open_writer(target, SIZE, SIZE, 24, METADATA)
+    writer.write(moving(24))
+    with monkeypatch.context() as until_then:
+        for module in (animations, growing, png_frames):
+            until_then.setattr(module, "put_in_place", killed)
+        until_then.setattr(writer, "_salvage", lambda: None)  # whoever is killed does nothing more
+        with pytest.raises(SystemExit):
+            writer.close()
+    recovered = recover_partial(writer.part)
+    assert recovered is not None
+    assert recovered == (target.with_suffix(".mp4") if suffix in (".gif", ".webp") else target)
+    assert len(decode(recovered)) == 24
+    assert read_metadata(recovered) == METADATA
+    assert list(tmp_path.iterdir()) == [recovered]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pipes in folders, and links need a right")
+def test_what_is_no_file_or_folder_of_ours_is_not_looked_into(tmp_path: Path) -> None:
+    here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
+    here.mkdir()
+    elsewhere.mkdir()
+    (elsewhere / "precious.mp4").touch()
+    os.mkfifo(here / ".a.mp4.part-999999999-00000001.mp4")
+    (here / ".b.mp4.part-999999999-00000002.mp4").symlink_to(elsewhere / "precious.mp4")
+    (here / ".c.part-999999999-00000003").symlink_to(elsewhere)
+    (here / ".d.mp4.part-999999999-00000004.mp4").mkdir()
+    (here / ".e.part-999999999-00000005").touch()
+    assert find_partials(here) == []
+    for name in ("a.mp4", "b.mp4", "c", "d.mp4", "e"):
+        assert find_growing(here / name) is None
 
 
 def test_a_part_whose_writer_gave_its_number_to_another_program_is_found(tmp_path: Path) -> None:
