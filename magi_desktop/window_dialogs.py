@@ -115,11 +115,18 @@ class WindowDialogs(QObject):
             behind: that part stays, and all behind it is made anew.
         """
 
-        def found(earlier: Earlier) -> None:
-            chunk = min(earlier.chunk_at(second) + behind, earlier.take.chunks)
-            self._open_redo(earlier, chunk, transition)
+        def place() -> tuple[Earlier, int]:
+            earlier = find()
+            chunk = min(earlier.chunk_at(second) + behind, earlier.chunks)
+            earlier.check_kept(chunk)
+            return earlier, chunk
 
-        background.run(find, then=found, failed=self.failed.emit, owner=self)
+        background.run(
+            place,
+            then=lambda found: self._open_redo(*found, transition),
+            failed=self.failed.emit,
+            owner=self,
+        )
 
     @Slot()
     def audition(self) -> None:
@@ -134,15 +141,25 @@ class WindowDialogs(QObject):
     def vary(self, find: Callable[[], Earlier], second: float) -> None:
         """Make a video anew from a second on, several times."""
 
-        def found(earlier: Earlier) -> None:
-            request = earlier.redone(earlier.chunk_at(second))
-            self.variations_wanted.emit(request, VARIATIONS)
+        def varied() -> GenerationRequest:
+            earlier = find()
+            return earlier.redone(earlier.chunk_at(second))
 
-        background.run(find, then=found, failed=self.failed.emit, owner=self)
+        background.run(
+            varied,
+            then=lambda request: self.variations_wanted.emit(request, VARIATIONS),
+            failed=self.failed.emit,
+            owner=self,
+        )
 
     @Slot(object, object)
     def go_on(self, path: Path, request: GenerationRequest) -> None:
         """Ask how a video goes on behind its end; from its file where its latents are gone."""
+
+        def whole() -> Earlier:
+            earlier = earlier_of(path, self._workshop.engine.engine.takes)
+            earlier.check_kept(earlier.chunks)
+            return earlier
 
         def from_file(error: Exception) -> None:
             logger.info("%s goes on from its file: %s", path, error)
@@ -150,10 +167,8 @@ class WindowDialogs(QObject):
             self.said.emit(self.tr("Nothing more was kept of it: it goes on from its file."))
 
         background.run(
-            earlier_of,
-            path,
-            self._workshop.engine.engine.takes,
-            then=lambda earlier: self._open_redo(earlier, earlier.take.chunks),
+            whole,
+            then=lambda earlier: self._open_redo(earlier, earlier.chunks),
             failed=from_file,
             owner=self,
         )

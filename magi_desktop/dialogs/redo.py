@@ -111,7 +111,8 @@ class RedoDialog(Sheet):
         self.place = QComboBox(self)
         for chunk in range(chunks + 1):
             second = f"{about.frames_before(chunk) / about.fps:.1f}".removesuffix(".0")
-            text = self.tr("the end, {} s") if chunk == chunks else self.tr("{} s")
+            at_end = chunk == self._earlier.chunks
+            text = self.tr("the end, {} s") if at_end else self.tr("{} s")
             self.place.addItem(text.format(second))
         name_control(self.place, self.tr("From"), self.tr("All before it stays as it is."))
         self.place.currentIndexChanged.connect(self._follow_place)
@@ -143,8 +144,8 @@ class RedoDialog(Sheet):
         self._said = earlier.prompt_at(chunk)
         if unchanged:
             self.text.setPlainText(self._said)
-        left = earlier.take.frames - earlier.take.about.frames_before(chunk)
-        at_end = chunk == earlier.take.chunks
+        left = earlier.frames - earlier.take.about.frames_before(chunk)
+        at_end = chunk == earlier.chunks
         length, other_seed, transition = self._proposed
         # What was chosen stays, as the words do.
         if self.length.value() == length:
@@ -168,7 +169,7 @@ class RedoDialog(Sheet):
         chunk = self.place.currentIndex()
         said = (
             self.tr("It goes on from what was kept of it, without loss. This makes a new video.")
-            if chunk == self._earlier.take.chunks
+            if chunk == self._earlier.chunks
             else self.tr("What comes before stays as it is, to the last bit. This makes a new one.")
         )
         if self._new_words is not None and self._earlier.has_prompts_after(chunk):

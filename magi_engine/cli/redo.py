@@ -94,7 +94,7 @@ def _extended(args: argparse.Namespace, earlier: Earlier) -> GenerationRequest:
 
 
 def _resumed(_args: argparse.Namespace, earlier: Earlier) -> GenerationRequest:
-    if earlier.take.finished:
+    if earlier.finished:
         raise InvalidRequestError(
             "That video was made to its end.", "Go on behind it with: magi extend"
         )

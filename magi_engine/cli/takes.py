@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from collections.abc import Callable
+from pathlib import Path
 
 from magi_engine.cli.exit_codes import DONE
 from magi_engine.cli.redo import earlier_of
@@ -11,6 +13,7 @@ from magi_engine.cli.request_options import number
 from magi_engine.config.places import default_takes_dir
 from magi_engine.errors import InvalidRequestError, MagiError
 from magi_engine.messages import Message, counted
+from magi_engine.runtime.request.branch import Earlier
 from magi_engine.runtime.request.request import GenerationRequest
 from magi_engine.takes.store import MOST_LIMIT_GB, Take, TakeStore, is_take_name
 
@@ -62,10 +65,13 @@ def _list(args: argparse.Namespace) -> int:
             prompts = " | ".join(change.text for change in request.prompts)
         except MagiError as error:
             prompts = error.message
-        notes = ["pinned"] * take.pinned + ["unfinished"] * (not take.finished)
+        notes = ["pinned"] * take.pinned + [_unfinished(take, store)] * (not take.finished)
         size = Message("{size:bytes}", size=take.size_bytes)
         parts = f"{_length(take)}, {size}", *notes
         print(f"{take.name}  {', '.join(parts)}  {prompts}")
+    for other in store.unreadable():
+        size = Message("{size:bytes}", size=other.size_bytes)
+        print(f"{other.name}  {size}  {other.error.message}")
     used = Message(
         "{used:bytes} of {limit:bytes} are used.", used=store.size_bytes, limit=store.limit_bytes
     )
@@ -131,6 +137,16 @@ def _limit(args: argparse.Namespace) -> int:
     for name in store.tidy():
         print(f"Removed {name}.")
     return DONE
+
+
+def _unfinished(take: Take, store: TakeStore) -> str:
+    """What to say of a take without an end: whether its video has one."""
+    with contextlib.suppress(MagiError):
+        output = GenerationRequest.from_json(take.about.request).output
+        earlier = Earlier.of_video(Path(output or ""), store)
+        if earlier.take.name == take.name and earlier.finished:
+            return "partly kept"
+    return "unfinished"
 
 
 def _length(take: Take) -> str:

@@ -153,6 +153,20 @@ class Take:
         return latents
 
 
+@dataclass(frozen=True)
+class Unreadable:
+    """A take that is damaged, or of a newer program.
+
+    Attributes:
+        size_bytes: of all its files.
+        error: what is wrong with it.
+    """
+
+    name: str
+    size_bytes: int
+    error: TakeError
+
+
 class TakeWriter:
     """Appends to one take. Whatever ends it, what was appended stays."""
 
@@ -252,8 +266,11 @@ class TakeStore:
 
     @property
     def size_bytes(self) -> int:
-        """What all takes take up; what several share counts once."""
-        return sum(self._sizes(self._folders()).values())
+        """What all takes that can be read take up; what several share counts once.
+
+        The others do not count: no good take is to go because of what cannot be tidied away.
+        """
+        return self._size_of(self.all())
 
     def begin(self, about: About, name: str | None = None) -> TakeWriter:
         """Start a take.
@@ -272,10 +289,7 @@ class TakeStore:
         Raises:
             TakeError: it is not there, or damaged.
         """
-        folder = self.folder / name
-        if not is_take_name(name) or not folder.is_dir():
-            raise not_kept()
-        return _look_at(folder)
+        return _look_at(self._folder_of(name))
 
     def all(self) -> list[Take]:
         """Every take that can be read, the newest first."""
@@ -286,6 +300,17 @@ class TakeStore:
             except TakeError as error:
                 logger.warning("%s: %s", folder, error)
         return takes
+
+    def unreadable(self) -> list[Unreadable]:
+        """Every other one, the newest first."""
+        others = []
+        for folder in self._folders():
+            try:
+                _look_at(folder)
+            except TakeError as error:
+                size = sum(self._sizes([folder]).values())
+                others.append(Unreadable(folder.name, size, error))
+        return others
 
     def check(self, take: Take) -> None:
         """Read all of a take.
@@ -307,12 +332,12 @@ class TakeStore:
             mark.touch() if pinned else mark.unlink(missing_ok=True)
 
     def remove(self, name: str) -> None:
-        """Delete a take; its video stays.
+        """Delete a take, even one that cannot be read; its video stays.
 
         Raises:
-            TakeError: as :meth:`find`. OutputError: it cannot be removed.
+            TakeError: it is not there. OutputError: it cannot be removed.
         """
-        folder = self.find(name).folder
+        folder = self._folder_of(name)
         # Renamed first: a take that is half removed is no take.
         leaving = folder.with_name(f"{_LEAVING}{folder.name}")
         with writing(folder):
@@ -338,8 +363,9 @@ class TakeStore:
                 if time.time() - path.stat().st_mtime > _ABANDONED_S:
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
         gone: list[str] = []
-        for take in reversed(self.all()):
-            if self.size_bytes <= self.limit_bytes:
+        left = self.all()
+        for take in reversed(left.copy()):
+            if self._size_of(left) <= self.limit_bytes:
                 break
             if take.pinned or take.name in keep or _is_growing(take):
                 continue
@@ -348,6 +374,7 @@ class TakeStore:
             except MagiError as error:  # in use, or no longer there
                 logger.warning("%s stays: %s", take.folder, error)
             else:
+                left.remove(take)
                 gone.append(take.name)
         return gone
 
@@ -360,6 +387,9 @@ class TakeStore:
         stays = self._sizes(take.folder for take in takes if take not in loose)
         return loose, sum(size for file, size in going.items() if file not in stays)
 
+    def _size_of(self, takes: Iterable[Take]) -> int:
+        return sum(self._sizes(take.folder for take in takes).values())
+
     def _sizes(self, folders: Iterable[Path]) -> dict[tuple[int, int], int]:
         """Of each file in some takes, by what it is on the disk."""
         sizes: dict[tuple[int, int], int] = {}
@@ -368,6 +398,12 @@ class TakeStore:
                 for file in _files(folder).values():
                     sizes[file.st_dev, file.st_ino] = file.st_size
         return sizes
+
+    def _folder_of(self, name: str) -> Path:
+        folder = self.folder / name
+        if not is_take_name(name) or not folder.is_dir():
+            raise not_kept()
+        return folder
 
     def _folders(self) -> list[Path]:
         if not self.folder.is_dir():
@@ -407,7 +443,7 @@ def _chunk_name(chunk: int) -> str:
 
 def _look_at(folder: Path) -> Take:
     try:
-        about = _about(read_json(folder / _ABOUT))
+        about = _about(read_json(folder / _ABOUT), folder)
         names = _files(folder)
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise _damaged(folder) from error
@@ -428,9 +464,13 @@ def _files(folder: Path) -> dict[str, os.stat_result]:
     return files
 
 
-def _about(values: dict[str, Any]) -> About:
+def _about(values: dict[str, Any], folder: Path) -> About:
     if values["version"] > _FORMAT_VERSION:
-        raise ValueError("of a newer program")
+        raise TakeError(
+            "What was kept for redoing this video was written by a newer program: {name}.",
+            "Continue it from its file instead.",
+            name=folder.name,
+        )
     about = read_fields(About, values)
     counts = (about.chunk_width, about.first_frames, about.chunk_frames, about.source_frames + 1)
     if about.fps < 1 or min(counts) < 1:

@@ -198,7 +198,8 @@ def test_a_card_has_its_picture_and_is_found_by_its_words(made: App) -> None:
     assert panel.model.rowCount() == 1
 
 
-def test_a_video_gives_its_settings_and_its_end(made: App) -> None:
+@pytest.mark.parametrize("partly", [False, True])
+def test_a_video_gives_its_settings_and_its_end(made: App, partly: bool) -> None:
     draft, panel = made.workshop.draft, made.window.library
     draft.set_prompt("something else")
     draft.set(width=128, height=128, seed=9)
@@ -207,7 +208,10 @@ def test_a_video_gives_its_settings_and_its_end(made: App) -> None:
     assert (draft.prompt, chosen.width, chosen.seed) == ("a red circle moves right", 64, 3)
     store = TakeStore(default_takes_dir())
     (take,) = store.all()
-    store.remove(take.name)
+    if partly:
+        (take.folder / "000000.safetensors").unlink()
+    else:
+        store.remove(take.name)
     made.qtbot.mouseClick(made.window.video_bar.go_on, Qt.MouseButton.LeftButton)
     made.qtbot.waitUntil(lambda: draft.reference is not None)
     assert "from its file" in made.window.notice.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 from collections.abc import Sequence
@@ -10,11 +11,12 @@ from pathlib import Path
 
 from magi_engine.errors import MagiError, TakeError
 from magi_engine.json_text import parse_json, read_fields
+from magi_engine.media.info import probe
 from magi_engine.runtime.request.length import frames_for
 from magi_engine.runtime.request.metadata import read_request
 from magi_engine.runtime.request.request import GenerationRequest, PromptChange, TakeStart
 from magi_engine.sampling.schedule import Transition
-from magi_engine.takes.store import Take, Takes
+from magi_engine.takes.store import About, Take, Takes
 
 logger = logging.getLogger(__name__)
 
@@ -100,11 +102,14 @@ class Earlier:
     Attributes:
         request: what it was made from.
         video: its file; None: only the latents are there.
+        frames_shown: of the video in its file, where more chunks than are kept were planned; 0
+            where nobody has looked. A disk that was full may have ended the take, not the video.
     """
 
     request: GenerationRequest
     take: Take
     video: Path | None = None
+    frames_shown: int = 0
 
     @classmethod
     def of_video(cls, video: Path, store: Takes) -> Earlier:
@@ -115,12 +120,11 @@ class Earlier:
         """
         request = read_request(video)
         if request.take is None:
-            raise TakeError(
-                "What it takes to redo {name} was not kept.",
-                "Continue it from its file: magi generate --video FILE.",
-                name=video.name,
-            )
-        return cls.of_take(store.find(request.take), video)
+            raise _nothing_kept(video)
+        earlier = cls.of_take(store.find(request.take), video)
+        if earlier.take.finished:
+            return earlier
+        return dataclasses.replace(earlier, frames_shown=_frames_shown(video, earlier.take.about))
 
     @classmethod
     def of_take(cls, take: Take, video: Path | None = None) -> Earlier:
@@ -153,6 +157,43 @@ class Earlier:
             return dataclasses.replace(earlier, video=video if video.is_file() else None)
         return None
 
+    @property
+    def frames(self) -> int:
+        """Frames of the video, whether they are kept or only in its file."""
+        return max(self.take.frames, self.frames_shown)
+
+    @property
+    def chunks(self) -> int:
+        """How many chunks those frames are."""
+        if self.frames == self.take.frames:
+            return self.take.chunks
+        about = self.take.about
+        return 1 + max(0, -(-(self.frames - about.first_frames) // about.chunk_frames))
+
+    @property
+    def finished(self) -> bool:
+        """Whether the video was made to its end, even if not all of it was kept."""
+        wanted = self.take.about.num_frames
+        return wanted is not None and self.frames >= wanted
+
+    def check_kept(self, chunk: int) -> None:
+        """Check that what is kept does not end before a chunk that has others before it.
+
+        Raises:
+            TakeError: it does, and the file goes on.
+        """
+        if self.video is None or self.chunks == self.take.chunks or chunk <= self.take.chunks:
+            return
+        if not self.take.chunks:
+            raise _nothing_kept(self.video)
+        about = self.take.about
+        raise TakeError(
+            "Only the first {seconds:g} s of {name} are kept for redoing.",
+            "Continue it from its file: magi generate --video FILE.",
+            seconds=round((about.source_frames + self.take.frames) / about.fps, 1),
+            name=self.video.name,
+        )
+
     def redone(
         self,
         chunk: int,
@@ -171,8 +212,9 @@ class Earlier:
             seconds: how much is made from there on; None: as much as there was.
 
         Raises:
-            InvalidRequestError: that is no length.
+            InvalidRequestError: that is no length. TakeError: as :meth:`check_kept`.
         """
+        self.check_kept(chunk)
         prompts, was = self.request.prompts, self.transition_at(chunk)
         transition = was if transition is None else transition
         if text is not None or transition is not was:
@@ -204,9 +246,9 @@ class Earlier:
         """The chunk that the file shows then; behind its end, the one that would come next."""
         about = self.take.about
         frame = round(second * about.fps) - about.source_frames
-        if frame >= self.take.frames:
-            return self.take.chunks
-        starts = map(about.frames_before, range(1, self.take.chunks))
+        if frame >= self.frames:
+            return self.chunks
+        starts = map(about.frames_before, range(1, self.chunks))
         return sum(start <= frame for start in starts)
 
     def prompt_at(self, chunk: int) -> str:
@@ -224,9 +266,29 @@ class Earlier:
         return any(change.chunk > chunk for change in self.request.prompts)
 
     def extended(self, seconds: float, text: str | None = None) -> GenerationRequest:
-        """The video and ``seconds`` after its last chunk; ``text`` as for :meth:`redone`."""
-        return self.redone(self.take.chunks, text=text, seconds=seconds)
+        """The video and ``seconds`` after its last chunk; ``text`` and errors as for
+        :meth:`redone`."""
+        return self.redone(self.chunks, text=text, seconds=seconds)
 
     def resumed(self) -> GenerationRequest:
         """The rest of a video that was not made to its end."""
         return self.redone(self.take.chunks)
+
+
+def _nothing_kept(video: Path) -> TakeError:
+    return TakeError(
+        "What it takes to redo {name} was not kept.",
+        "Continue it from its file: magi generate --video FILE.",
+        name=video.name,
+    )
+
+
+def _frames_shown(video: Path, about: About) -> int:
+    """Frames of a video by its file, without what stands in front of it; 0: it does not say."""
+    if video.is_dir():
+        return len(list(video.glob("*.png"))) - about.source_frames
+    with contextlib.suppress(MagiError):  # a request alone, or damaged: then what is kept counts
+        info = probe(video)
+        frames = info.frame_count or round((info.duration_s or 0.0) * about.fps)
+        return frames - about.source_frames
+    return 0

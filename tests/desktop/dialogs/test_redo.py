@@ -148,6 +148,12 @@ def test_another_place_leaves_a_chosen_length_and_seed_alone(
     assert (wanted.num_frames, wanted.seed) == (24 + 180, 5)
 
 
+def test_where_what_was_kept_ends_the_video_goes_on(qtbot: QtBot, earlier: Earlier) -> None:
+    dialog = shown(qtbot, dataclasses.replace(earlier, frames_shown=144), 4.0)
+    assert (dialog.place.currentText(), dialog.title.text()) == ("4 s", "Redo from here")
+    assert dialog.length.value() == 2.0
+
+
 def test_a_length_that_is_being_typed_counts_at_ctrl_enter(qtbot: QtBot, earlier: Earlier) -> None:
     dialog = shown(qtbot, earlier, 4.0)
     lengths: list[int | None] = []

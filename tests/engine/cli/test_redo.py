@@ -85,6 +85,39 @@ def test_takes_are_listed_shown_pinned_limited_and_removed(
     assert video.exists()
 
 
+def test_a_video_that_is_partly_kept_is_said_to_be(
+    video: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = read_request(video).take or ""
+    folder = TakeStore(default_takes_dir()).find(name).folder
+    (folder / "000001.safetensors").unlink()
+    assert main(["takes", "list"]) == DONE
+    (line,) = (said for said in capsys.readouterr().out.splitlines() if name in said)
+    assert line.startswith(f"{name}  1 s, ")
+    assert ", partly kept  " in line
+    for command, says in {
+        "extend one.mp4 --seconds 1": "Only the first 1 s of one.mp4 are kept for redoing.",
+        "resume one.mp4": "That video was made to its end.",
+    }.items():
+        assert main([*command.split(), "--quiet", "-o", "never.mp4"]) == BAD_INPUT
+        assert says in capsys.readouterr().err
+    assert not Path("never.mp4").exists()
+
+
+def test_a_damaged_take_is_listed_and_removed(
+    video: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = read_request(video).take or ""
+    (TakeStore(default_takes_dir()).folder / name / "take.json").write_bytes(b"{")
+    assert main(["takes", "list"]) == DONE
+    (line,) = (said for said in capsys.readouterr().out.splitlines() if name in said)
+    assert "B  What was kept for redoing this video is damaged" in line
+    assert main(["takes", "remove", name]) == DONE
+    assert capsys.readouterr().out == f"Removed {name}.\n"
+    assert main(["takes", "remove", name]) == BAD_INPUT
+    assert "no longer kept" in capsys.readouterr().err
+
+
 def test_what_cannot_be_done_is_one_sentence(
     video: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

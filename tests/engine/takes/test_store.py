@@ -132,6 +132,31 @@ def test_a_take_that_cannot_be_removed_ends_nothing(store: TakeStore) -> None:
     assert [take.name for take in store.all()] == names[:1]
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("{", "is damaged"), (json.dumps({"version": 2}), "was written by a newer program")],
+)
+def test_what_cannot_be_read_costs_no_good_take_its_place(
+    store: TakeStore, text: str, says: str
+) -> None:
+    names = [f"2026010{day}-000000-00000{day}" for day in (1, 2, 3)]
+    for name in names:
+        written(store, name=name)
+    store.limit_bytes = 2 * store.size_bytes // 3
+    (store.folder / names[2] / "take.json").write_text(text, encoding="utf-8")
+    assert store.tidy() == []
+    assert [take.name for take in store.all()] == [names[1], names[0]]
+    (other,) = store.unreadable()
+    assert (other.name, says in str(other.error)) == (names[2], True)
+    files = (store.folder / names[2]).iterdir()
+    assert other.size_bytes == sum(file.stat().st_size for file in files)
+    store.limit_bytes //= 2
+    assert store.tidy() == names[:1], "the others are still tidied away"
+    store.remove(names[2])
+    assert store.unreadable() == []
+    assert [take.name for take in store.all()] == [names[1]]
+
+
 def test_a_take_that_another_program_writes_stays(store: TakeStore) -> None:
     writer = written(store, chunks=2)
     store.limit_bytes = 0

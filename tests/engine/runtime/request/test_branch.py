@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from magi_engine.errors import TakeError
+from magi_engine.media.output import open_writer
 from magi_engine.runtime.request.branch import Earlier, Leg, joined
 from magi_engine.runtime.request.metadata import names_another_computer
 from magi_engine.runtime.request.request import (
@@ -78,6 +80,55 @@ def test_a_job_that_was_interrupted_is_found_again(earlier: Earlier, tmp_path: P
     chunk = found.take.folder / "000001.safetensors"
     chunk.write_bytes(chunk.read_bytes()[:-1] + b"x")
     assert Earlier.unfinished(longer, store) is None, "damaged"
+
+
+def partly_kept(folder: Path, kept: int, seconds: int, video: str = "part.mp4") -> Earlier:
+    """A file of so many of five planned seconds, and the latents of fewer or more."""
+    made = GenerationRequest(Mode.T2V, "pocket", 64, 64, 120, PROMPTS)
+    store = TakeStore(folder / "takes")
+    writer = store.begin(About(made.to_json(), 24.0, 6, False, 24, 24, 120))
+    for _ in range(kept):
+        writer.append(np.zeros((1, 16, 6, 2, 2), np.float32))
+    made = dataclasses.replace(made, take=writer.name)
+    with open_writer(folder / video, 64, 64, 24, made.to_json()) as file:
+        file.write(np.zeros((seconds * 24, 64, 64, 3), np.uint8))
+    return Earlier.of_video(folder / video, store)
+
+
+@pytest.mark.parametrize("name", ["part.mp4", "part.webm", "part.gif", "part"])
+def test_of_a_video_that_is_partly_kept_nothing_is_dropped(tmp_path: Path, name: str) -> None:
+    earlier = partly_kept(tmp_path, 2, 5, name)
+    assert (earlier.frames, earlier.chunks, earlier.take.chunks) == (120, 5, 2)
+    assert earlier.finished
+    for beyond in (lambda: earlier.extended(1.0), lambda: earlier.redone(3)):
+        with pytest.raises(TakeError) as raised:
+            beyond()
+        assert str(raised.value) == (
+            f"Only the first 2 s of {name} are kept for redoing. "
+            "Continue it from its file: magi generate --video FILE."
+        )
+    assert [earlier.chunk_at(second) for second in (0.5, 2.5, 4.5, 5.0)] == [0, 2, 4, 5]
+    for chunk in range(3):
+        again = earlier.redone(chunk)
+        assert again.start == TakeStart(earlier.take.name, chunk, str(tmp_path / name))
+        assert again.num_frames == 120
+
+
+def test_of_a_video_of_which_nothing_is_kept_that_is_said(tmp_path: Path) -> None:
+    with pytest.raises(TakeError, match=r"What it takes to redo part\.mp4 was not kept"):
+        partly_kept(tmp_path, 0, 5).extended(1.0)
+
+
+@pytest.mark.parametrize(("kept", "seconds"), [(2, 2), (3, 2), (2, 3)])
+def test_a_video_that_was_stopped_is_gone_on_with(tmp_path: Path, kept: int, seconds: int) -> None:
+    """Also where a kill came between a chunk's frames and its latents."""
+    earlier = partly_kept(tmp_path, kept, seconds)
+    assert not earlier.finished
+    start = earlier.resumed().start
+    assert start is not None
+    assert start.chunk == kept
+    if seconds <= kept:
+        assert earlier.extended(1.0).num_frames == (kept + 1) * 24
 
 
 @pytest.mark.parametrize(
