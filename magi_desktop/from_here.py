@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from PySide6.QtCore import QPoint, Slot
+from PySide6.QtCore import QPoint, Qt, Slot
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu, QWidget
 
@@ -55,6 +55,10 @@ class FromHere(QMenu):
         player.shown_changed.connect(self._follow)
         player.frame_changed.connect(self._follow)
         player.strip.menu_wanted.connect(self.show_at)
+        self._plays_on = False
+        """Whether the video goes on playing when the menu is closed."""
+        self.aboutToShow.connect(self._stand_still)
+        self.aboutToHide.connect(self._play_on, Qt.ConnectionType.QueuedConnection)
         self._follow()
 
     @property
@@ -68,6 +72,20 @@ class FromHere(QMenu):
         for action in self._own:
             action.setEnabled(there)
         self._own[-1].setEnabled(there and self._running is None)
+
+    @Slot()
+    def _stand_still(self) -> None:
+        """The second that the menu is about stays the one that is shown."""
+        if self._player.playing:
+            self._plays_on = True
+            self._player.pause()
+
+    @Slot()
+    def _play_on(self) -> None:
+        """Queued, so that what was chosen in the menu is done before."""
+        if self._plays_on:
+            self._plays_on = False
+            self._player.play()
 
     @Slot(QPoint)
     def show_at(self, place: QPoint) -> None:

@@ -18,11 +18,12 @@ from magi_desktop.widgets.notice_bar import NoticeBar, Tone
 from magi_desktop.window_dialogs import WindowDialogs
 from magi_desktop.workshop import Workshop
 from magi_engine.errors import MagiError, ModelNotFoundError
+from magi_engine.runtime.job.events import Cancelled, Event
 from magi_engine.runtime.request.request import AUDITIONED, GenerationRequest, Mode
 
 _MOMENT_S = 10.0
 """What a running video has taken at most to be stopped without a question."""
-_SEED_NOTICE_MS = 24_000
+_SEED_NOTICE_MS = _STOPPED_NOTICE_MS = 24_000
 
 
 class Making(QObject):
@@ -59,6 +60,7 @@ class Making(QObject):
         shop.models.changed.connect(self._follow_models)
         shop.controller.failed.connect(self._job_failed)
         shop.undo.stop_wanted.connect(self.stop)
+        shop.job.ended.connect(self._ended)
         dialogs.wanted.connect(self.line_up)
         dialogs.variations_wanted.connect(self.vary)
         arrivals.seed_locked.connect(self._say_seed_locked)
@@ -136,9 +138,22 @@ class Making(QObject):
         elif job.phase.active:
             self.ask_to_end(
                 self.tr("Stop before the video is complete?"),
-                self.tr("What is finished of it is kept as a video; the rest is not made."),
+                self.tr("What is finished of it is kept as a video; the rest is not made.")
+                if job.frames_done
+                else self.tr("Nothing of it is finished yet, so that nothing is kept."),
                 self.tr("Stop"),
                 stop,
+            )
+
+    @Slot(object)
+    def _ended(self, event: Event) -> None:
+        request = self._shop.job.request
+        if isinstance(event, Cancelled) and event.path is None and request is not None:
+            self._notice.say(
+                self.tr("It was stopped before anything of it was finished."),
+                action=(self.tr("Make it again"), partial(self.line_up, request, 1)),
+                for_ms=_STOPPED_NOTICE_MS,
+                about="stopped",
             )
 
     def ask_to_end(

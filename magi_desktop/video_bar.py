@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from magi_desktop.panels.progress import ProgressPanel
 from magi_desktop.player.player import Player
 from magi_desktop.state.item_texts import length_text, size_text
 from magi_desktop.state.job_words import duration, percent_text
@@ -163,7 +164,12 @@ class Foot(QStackedWidget):
     """The place under the player. It has one height, so that the picture never jumps."""
 
     def __init__(
-        self, player: Player, job: JobState, library: Library, bar: VideoBar, progress: QWidget
+        self,
+        player: Player,
+        job: JobState,
+        library: Library,
+        bar: VideoBar,
+        progress: ProgressPanel,
     ) -> None:
         super().__init__()
         self._player, self._job, self._progress, self._bar = player, job, progress, bar
@@ -173,11 +179,14 @@ class Foot(QStackedWidget):
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         for signal in (player.shown_changed, job.changed, library.changed):
             signal.connect(self._choose)
+        progress.direct.left.connect(self._choose)
         self._choose()
 
     @Slot()
     def _choose(self) -> None:
-        page = self._nothing
+        page, typing = self._nothing, self._progress.direct.is_typing
+        if typing and self.currentWidget() is self._progress:
+            return  # elsewhere the keys would do something
         if self._job.phase.active and self._player.showing_job:
             page = self._progress
         elif self._job.phase.active or self._bar.item is not None:

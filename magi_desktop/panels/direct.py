@@ -27,9 +27,11 @@ class DirectLine(QWidget):
 
     Signals:
         chosen: a ChangePrompt.
+        left: somebody has typed there, and is done or elsewhere.
     """
 
     chosen = Signal(object)
+    left = Signal()
 
     def __init__(self, job: JobState, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -41,6 +43,7 @@ class DirectLine(QWidget):
         self.text.setMinimumWidth(_LEAST_FIELD)
         self.text.setAcceptDrops(False)  # a dropped file is for the window
         self.text.returnPressed.connect(self._choose_next)
+        self.text.editingFinished.connect(self._leave)
         name_control(
             self.text,
             self.tr("Prompt from then on"),
@@ -79,8 +82,14 @@ class DirectLine(QWidget):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Escape:
             self._start()
+            self.left.emit()
         else:
             super().keyPressEvent(event)
+
+    @property
+    def is_typing(self) -> bool:
+        """Whether somebody is typing there, and has not used it yet."""
+        return self.text.hasFocus() and self.text.isModified()
 
     @property
     def _chunk(self) -> int:
@@ -102,10 +111,16 @@ class DirectLine(QWidget):
         self._begin()
 
     @Slot()
+    def _leave(self) -> None:
+        self._follow()
+        self.left.emit()
+
+    @Slot()
     def _follow(self) -> None:
         job, chunk = self._job, self._chunk
-        for widget in (self.text, self.transition):
-            widget.setEnabled(job.can_direct)
+        # Who is typing goes on typing: elsewhere the keys would do something.
+        self.text.setEnabled(job.can_direct or self.is_typing)
+        self.transition.setEnabled(job.can_direct)
         self.next.setEnabled(job.can_direct and job.first_open_chunk is not None)
         begun, at_once = job.first_open_chunk is None, job.at_once
         start = chunk if not begun or at_once is None else at_once.chunk

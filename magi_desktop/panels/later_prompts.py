@@ -199,6 +199,7 @@ class LaterPrompts(QWidget):
         self._rows.append(row)
         self._list.addWidget(row)
         row.show()
+        self._chain_tab_order()
         return row
 
     def _clear(self) -> None:

@@ -79,11 +79,7 @@ class PresetBar(QWidget):
             self,
         )
         menu = QMenu(self.menu_button)
-        self.rename_action = menu.addAction("", self._rename_clicked)
-        self.delete_action = menu.addAction("", self._delete_clicked)
-        menu.addSeparator()
-        menu.addAction(self.tr("&Import a configuration…"), self.ask_import)
-        menu.addAction(self.tr("&Export as a configuration…"), self.ask_export)
+        menu.aboutToShow.connect(self._fill_menu)
         self.menu_button.setMenu(menu)
         self.menu_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
 
@@ -105,7 +101,6 @@ class PresetBar(QWidget):
             self.combo.setPlaceholderText(
                 self.tr("Choose a preset") if some else self.tr("No presets yet")
             )
-        self._update_menu()
 
     def apply(self, name: str) -> None:
         """Use an own preset; one that does not fit any more changes nothing and says why."""
@@ -169,20 +164,21 @@ class PresetBar(QWidget):
             self.tr("“{}” was deleted.").format(name), lambda: self.presets.put(name, values)
         )
 
-    def _update_menu(self) -> None:
-        has_target = self._target is not None
-        self.rename_action.setText(
-            self.tr("&Rename “{}”…").format(self._target)
-            if has_target
-            else self.tr("&Rename the preset…")
-        )
-        self.delete_action.setText(
-            self.tr("&Delete “{}”").format(self._target)
-            if has_target
-            else self.tr("&Delete the preset")
-        )
-        self.rename_action.setEnabled(has_target)
-        self.delete_action.setEnabled(has_target)
+    @Slot()
+    def _fill_menu(self) -> None:
+        # Made anew each time: PySide can lose actions that are kept for long.
+        menu, name = self.menu_button.menu(), self._target
+        menu.clear()
+        rename = self.tr("&Rename the preset…")
+        delete = self.tr("&Delete the preset")
+        if name is not None:
+            rename = self.tr("&Rename “{}”…").format(name)
+            delete = self.tr("&Delete “{}”").format(name)
+        for text, do in ((rename, self._rename_clicked), (delete, self._delete_clicked)):
+            menu.addAction(text, do).setEnabled(name is not None)
+        menu.addSeparator()
+        menu.addAction(self.tr("&Import a configuration…"), self.ask_import)
+        menu.addAction(self.tr("&Export as a configuration…"), self.ask_export)
 
     # Official configuration files.
 

@@ -64,8 +64,8 @@ class ProgressPanel(QWidget):
         unknown = busy and job.fraction is None
         self._bar.setRange(0, 0 if unknown else _BAR_STEPS)
         self._bar.setValue(round((job.fraction or 0.0) * _BAR_STEPS))
-        self.stop_button.setEnabled(job.phase is not Phase.STOPPING)
-        self._pause.setEnabled(job.phase is not Phase.STOPPING)
+        for button in (self.stop_button, self._pause):
+            button.setEnabled(busy and job.phase is not Phase.STOPPING)
         paused = job.phase is Phase.PAUSED
         self._pause.setText(self.tr("Resume") if paused else self.tr("Pause"))
         self._pause.setAccessibleName(self._pause.text())

@@ -204,9 +204,10 @@ class PromptPanel(QWidget):
 
     @Slot()
     def take_example(self) -> None:
-        """Fill in the first prompt that the chosen model can do."""
+        """Fill in the first prompt that the chosen model can do; what is typed replaces it."""
         if self._examples:
-            self._take(self._fitting_examples()[0])
+            self.field.offer_text(self._fitting_examples()[0])
+            self.field.setFocus()
 
     def _fitting_examples(self) -> list[str]:
         return examples_for(self._examples, self._draft.mode, self._draft.settings.model)

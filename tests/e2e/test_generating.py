@@ -128,6 +128,19 @@ def test_esc_belongs_to_what_has_the_focus_and_ends_no_video(app: App) -> None:
     app.wait_for(Phase.CANCELLED)
 
 
+def test_stopping_before_anything_is_finished_says_so_and_offers_it_again(app: App) -> None:
+    app.short()
+    app.generate()
+    app.qtbot.waitUntil(lambda: app.job.phase.active)
+    app.window.making.stop()
+    app.wait_for(Phase.CANCELLED)
+    assert not app.videos()
+    assert "before anything of it was finished" in app.window.notice.text
+    app.workshop.queue.set_paused(True)
+    app.qtbot.mouseClick(app.window.notice._button, Qt.MouseButton.LeftButton)
+    app.qtbot.waitUntil(lambda: len(app.workshop.queue.items) == 1)
+
+
 def test_stopping_a_video_that_took_some_time_is_asked_about(
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 
 from magi_desktop.dialogs.redo import RedoDialog
 from magi_desktop.exporting import ExportJob
@@ -85,7 +85,15 @@ def test_redo_from_the_second_that_is_shown(app: App) -> None:
     app.workshop.queue.set_paused(True)
     redo, several, behind, cut, export = window.from_here.actions()[:5]
     assert all(action.isEnabled() for action in (redo, several, behind, cut, export))
+    window.player.play()  # and while it plays, what the menu is about stands still
+    window.from_here.show_at(window.mapToGlobal(QPoint(20, 20)))
+    assert not window.player.playing
+    second = window.player.second_in_file
     several.trigger()
+    window.from_here.close()
+    qtbot.waitUntil(lambda: window.player.playing)
+    window.player.pause()
+    assert 1.25 <= second < 2
     qtbot.waitUntil(lambda: len(app.workshop.queue.items) == 4)
     starts = [item.request.start for item in app.workshop.queue.items]
     assert [start and start.chunk for start in starts] == [1] * 4

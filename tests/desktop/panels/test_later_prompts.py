@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QLabel, QToolButton
+from PySide6.QtWidgets import QLabel, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from magi_desktop.panels.later_prompts import LaterPromptRow, LaterPrompts
@@ -72,6 +72,25 @@ def test_how_a_later_part_begins_is_kept_and_chosen(panel: LaterPrompts, draft: 
     box = panel.rows[1].transition
     box.setCurrentIndex(box.findData(Transition.NEW_PLACE))
     assert draft.later_prompts[1] == PromptChange(3, "c", Transition.NEW_PLACE)
+
+
+def test_tab_goes_from_the_words_to_how_the_part_begins(panel: LaterPrompts) -> None:
+    panel.unfold()
+    panel.add_row()
+    panel.add_row()
+    for row in panel.rows:
+        assert next_by_tab(row.field) is row.transition
+    assert next_by_tab(panel.rows[0].transition) is panel.rows[1].number
+    panel.rows[0].remove_button.click()
+    assert next_by_tab(panel.rows[0].field) is panel.rows[0].transition
+
+
+def next_by_tab(widget: QWidget) -> QWidget:
+    """What gets the focus from Tab."""
+    after = widget.nextInFocusChain()
+    while not after.focusPolicy() & Qt.FocusPolicy.TabFocus or after.focusProxy():
+        after = after.nextInFocusChain()
+    return after
 
 
 def test_adding_moving_and_removing(qtbot: QtBot, panel: LaterPrompts, draft: Draft) -> None:

@@ -242,6 +242,20 @@ def test_nonsense_in_the_file_is_no_history(tmp_path: Path, qapp: object) -> Non
     assert PromptHistory(file).load() == []
 
 
+def test_an_example_gives_way_to_what_is_typed(qtbot: QtBot, panel: PromptPanel) -> None:
+    qtbot.waitUntil(lambda: bool(panel._examples))
+    field = panel.field
+    for clicked in (True, False):
+        panel.take_example()
+        assert field.toPlainText()
+        if clicked:
+            qtbot.mouseClick(field.viewport(), Qt.MouseButton.LeftButton)
+        qtbot.keyClicks(field, "a blue star")
+        assert field.toPlainText() == "a blue star"
+    qtbot.mouseClick(field.viewport(), Qt.MouseButton.LeftButton)
+    assert not field.textCursor().hasSelection(), "what was typed is not in the way"
+
+
 def test_examples_suit_mode_and_model(qtbot: QtBot, panel: PromptPanel) -> None:
     def offered() -> list[str]:
         panel.examples_menu.aboutToShow.emit()
