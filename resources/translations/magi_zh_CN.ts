@@ -1507,8 +1507,20 @@
         <translation>已完成的部分会保留为视频，其余部分不再生成。</translation>
     </message>
     <message>
+        <source>Nothing of it is finished yet, so that nothing is kept.</source>
+        <translation>还没有任何部分完成，因此不会保留任何内容。</translation>
+    </message>
+    <message>
         <source>Stop</source>
         <translation>停止</translation>
+    </message>
+    <message>
+        <source>It was stopped before anything of it was finished.</source>
+        <translation>停止时还没有任何部分完成。</translation>
+    </message>
+    <message>
+        <source>Make it again</source>
+        <translation>重新生成</translation>
     </message>
     <message>
         <source>Keep making it</source>
@@ -2207,6 +2219,10 @@
         <translation>请选择该尺寸。</translation>
     </message>
     <message>
+        <source>Choose the folder it is in.</source>
+        <translation>请选择它所在的文件夹。</translation>
+    </message>
+    <message>
         <source>Choose the folder that holds the weights.</source>
         <translation>请选择包含权重的文件夹。</translation>
     </message>
@@ -2781,6 +2797,10 @@
     <message>
         <source>Only the address of the picture was dropped, not the picture.</source>
         <translation>拖入的只是图片的地址，而不是图片本身。</translation>
+    </message>
+    <message>
+        <source>Only the first {seconds:g} s of {name} are kept for redoing.</source>
+        <translation>{name} 只有前 {seconds:g} 秒保留下来可供重做。</translation>
     </message>
     <message>
         <source>Only this machine is served: there is nothing to announce.</source>
@@ -3549,6 +3569,10 @@
     <message>
         <source>Use it as it is: there is nothing to download, check or make.</source>
         <translation>请直接使用：无需下载、检查或制作。</translation>
+    </message>
+    <message>
+        <source>What was kept for redoing this video was written by a newer program: {name}.</source>
+        <translation>用于重做此视频的内容由更新版本的程序写入：{name}。</translation>
     </message>
     <message>
         <source>Write it as: {example}</source>
@@ -4577,6 +4601,10 @@
     <message>
         <source>{path} holds the tensor {name}, which this model does not have.</source>
         <translation>{path} 含有张量 {name}，而此模型没有它。</translation>
+    </message>
+    <message>
+        <source>{path} is a file, not a folder.</source>
+        <translation>{path} 是文件，不是文件夹。</translation>
     </message>
     <message>
         <source>{path} is being made by another program.</source>
@@ -6403,6 +6431,10 @@
     <message>
         <source>What comes before stays as it is, to the last bit. This makes a new one.</source>
         <translation>之前的部分原样保留，一位不差。这会生成一个新视频。</translation>
+    </message>
+    <message>
+        <source>The later prompts give way to these words.</source>
+        <translation>之后的提示词将由这些文字取代。</translation>
     </message>
     <message>
         <source>Go on</source>
