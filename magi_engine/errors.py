@@ -156,6 +156,18 @@ def path_too_long(path: Path) -> OutputError:
     )
 
 
+def folder_error(kind: type[MagiError], name: str | Path) -> MagiError:
+    """A folder where a file should be; ``name`` is what it is called there."""
+    said = Message("{name} is a folder, not a file.", name=name)
+    return kind(said, Message("Choose a file in it."))
+
+
+def pipe_error(kind: type[MagiError], name: str | Path) -> MagiError:
+    """Something else that is no regular file: opening it could wait for somebody to write to it."""
+    said = Message("{name} is a pipe or a device, not a file.", name=name)
+    return kind(said, Message("Save what comes from it as a file first."))
+
+
 def is_in_use(error: OSError, path: Path) -> bool:
     """Whether ``path`` cannot be replaced or removed since a program has it open, on Windows."""
     # ERROR_ACCESS_DENIED is said of files that are mapped, but also where rights are missing.

@@ -10,8 +10,10 @@ from pathlib import Path
 from magi_engine.errors import (
     MagiError,
     MediaReadError,
+    folder_error,
     is_path_too_long,
     path_too_long,
+    pipe_error,
     too_long_error,
 )
 from magi_engine.late import av
@@ -73,21 +75,15 @@ def check_file(path: Path) -> None:
     """
     try:
         if path.is_dir():
-            raise MediaReadError(
-                "{name} is a folder, not a file.", "Choose a file in it.", name=path.name or path
-            )
+            raise folder_error(MediaReadError, path.name or path)
         if not path.exists():
             if is_path_too_long(path):
                 raise path_too_long(path)
             raise MediaReadError(
                 "There is no file {path}.", "Check the name and the folder.", path=path
             )
-        if not path.is_file():  # opening a pipe would wait for somebody to write to it
-            raise MediaReadError(
-                "{name} is a pipe or a device, not a file.",
-                "Save what comes from it as a file first.",
-                name=path.name,
-            )
+        if not path.is_file():
+            raise pipe_error(MediaReadError, path.name)
         with path.open("rb") as file:
             if not file.read(1):
                 raise MediaReadError("{name} is empty.", _ANOTHER, name=path.name)

@@ -9,7 +9,7 @@ import secrets
 from pathlib import Path
 
 from magi_engine.disk import writing
-from magi_engine.errors import InvalidRequestError
+from magi_engine.errors import InvalidRequestError, folder_error, pipe_error
 from magi_engine.text_file import read_text
 
 _MOST_BYTES = 1 << 20
@@ -24,7 +24,8 @@ class Tokens:
 
     Raises:
         OutputError: it cannot be made.
-        InvalidRequestError: it cannot be read, others can read it, or a token is too short.
+        InvalidRequestError: it is no file or cannot be read, others can read it, or a token is
+            too short.
     """
 
     def __init__(self, path: Path) -> None:
@@ -34,6 +35,10 @@ class Tokens:
                 fresh = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
                 with os.fdopen(fresh, "w") as file:
                     file.write(f"{secrets.token_urlsafe(32)}\n")
+        elif path.is_dir():
+            raise folder_error(InvalidRequestError, path)
+        elif not path.is_file():
+            raise pipe_error(InvalidRequestError, path)
         elif os.name == "posix" and path.stat().st_mode & 0o077:
             raise InvalidRequestError(
                 "Others can read the tokens in {path}.", "Run: chmod 600 {path}", path=path

@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import io
 import json
+import os
 import pickle
 import socket
 import struct
@@ -438,6 +439,22 @@ def test_nothing_asked_for_stands_in_the_log(tmp_path: Path) -> None:
     assert "hippo" not in text
     assert "\x1b" not in text
     assert "\nERROR" not in text
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pipes and no modes")
+@pytest.mark.parametrize("kind", ["folder", "pipe"])
+def test_a_token_file_that_is_no_file_is_said(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "token"
+    if kind == "folder":
+        path.mkdir()
+        said = f"{path} is a folder, not a file. Choose a file in it."
+    else:
+        os.mkfifo(path)
+        said = f"{path} is a pipe or a device, not a file. Save what comes from it as a file first."
+    path.chmod(0o755)
+    with pytest.raises(InvalidRequestError) as refused:
+        Tokens(path)
+    assert str(refused.value) == said
 
 
 def test_the_tokens_are_the_owners_alone(tmp_path: Path) -> None:
