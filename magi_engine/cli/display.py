@@ -6,7 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from magi_engine.messages import counted, duration_words, in_sequence
+from magi_engine.messages import Message, counted, duration_words, in_sequence
 from magi_engine.runtime.job.events import (
     AttentionQuantised,
     Cancelled,
@@ -63,6 +63,11 @@ def choose_display(as_json: bool, quiet: bool) -> Display:
     return PlainDisplay(sys.stderr)
 
 
+def stage_text(what: Message | str) -> str:
+    """That a stage begins, or is under way."""
+    return f"{what} ..."
+
+
 def closing_text(event: Finished | Cancelled) -> str:
     """What a finished or stopped generation left behind."""
     if isinstance(event, Finished):
@@ -89,7 +94,7 @@ def _sentence(event: Event) -> str | None:
         case Planned(plan=plan):
             return _warning(plan)
         case StageStarted():
-            return f"{event.stage.sentence} ..."
+            return stage_text(event.stage.sentence)
         case Notice():
             return f"Note: {event.message}"
         case PromptChanged():
@@ -218,7 +223,7 @@ class LiveDisplay:
 
         progress = self._progress
         if progress is None:
-            return Group(Spinner("dots", text=Text(f" {self._stage} ...")))
+            return Group(Spinner("dots", text=Text(f" {stage_text(self._stage)}")))
         bar = ProgressBar(
             total=1.0,
             completed=progress.fraction or 0.0,

@@ -12,6 +12,7 @@ import pytest
 import torch
 from rich.console import Console
 
+from magi_engine.cli.bar import progress_bar
 from magi_engine.cli.display import (
     JsonDisplay,
     LiveDisplay,
@@ -88,6 +89,16 @@ def test_plain_lines() -> None:
         "Chunk 2 of 5 is ready, 48 frames, 4.2 frames/s, about 3:05 min left.",
         "Saved x.mp4 (120 frames in 1:01 min).",
     ]
+
+
+def test_a_task_says_its_stages_where_no_bar_can_be(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress_bar() as show:
+        show("downloading", 1.0, 8.0, "1 MB of 8 MB")
+        assert capsys.readouterr().err == "Downloading ...\n", "while it is under way"
+        for done in range(2, 9):
+            show("downloading", float(done), 8.0, f"{done} MB of 8 MB")
+            show("verifying", float(done), None, "")
+    assert capsys.readouterr().err == "Verifying ...\n"
 
 
 def test_of_the_last_chunk_no_time_is_left() -> None:
