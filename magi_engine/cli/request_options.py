@@ -43,6 +43,7 @@ _OUTPUT = (
     ".mp4, .webm, .gif, .webp, or a folder name for PNG frames; default: a name made of prompt and "
     "seed"
 )
+_NAME_IT = Message("Give its name, or leave it out.")
 _GUIDANCE = ("text_scales", "prev_chunk_scales", "cfg_t_range")
 
 
@@ -105,7 +106,6 @@ def _add_content_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--storyboard",
-        type=Path,
         metavar="FILE",
         help="prompts with their times and transitions, instead of --prompt: .txt with lines such "
         "as '0:04 cut: a ball', .srt or .csv",
@@ -251,9 +251,9 @@ def build_request(args: argparse.Namespace) -> GenerationRequest:
     """
     reference = args.video if args.image is None else args.image
     if reference == "":
-        raise InvalidRequestError(
-            "The image or video to start from has no name.", "Give its name, or leave it out."
-        )
+        raise InvalidRequestError("The image or video to start from has no name.", _NAME_IT)
+    if args.storyboard == "":
+        raise InvalidRequestError("The storyboard has no name.", _NAME_IT)
     like = None if args.like is None else read_request(args.like)
     if like is not None:
         # What it was begun with, and how much of it was made at first, says nothing of this one.
@@ -353,7 +353,7 @@ def _prompts(args: argparse.Namespace, request: GenerationRequest) -> tuple[Prom
             raise InvalidRequestError(
                 "A storyboard and --prompt do not go together.", "Leave one of them out."
             )
-        return prompts_of(read_storyboard(args.storyboard), *timing_of(request))
+        return prompts_of(read_storyboard(Path(args.storyboard)), *timing_of(request))
     if args.prompt is None and args.prompt_at is None:
         return request.prompts
     first = request.prompt if args.prompt is None else args.prompt

@@ -8,7 +8,7 @@ As text, a line for each prompt, with how it begins if it does not simply go on:
     0:08 cut: a lighthouse in a storm
 
 SRT holds the same texts as subtitles, CSV in the columns ``start``, ``transition``, ``prompt``,
-of which the second may be missing.
+of which the second may be missing. Its first line may say what the columns are.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from magi_engine.errors import InvalidRequestError
+from magi_engine.errors import InvalidRequestError, folder_error
 from magi_engine.runtime.request.length import LengthPlan
 from magi_engine.runtime.request.request import PromptChange
 from magi_engine.sampling.schedule import Transition
@@ -66,8 +66,11 @@ def read_storyboard(path: Path) -> list[Shot]:
     Raises:
         InvalidRequestError: it cannot be read, holds no shot, or a line is none; says which.
     """
-    parse = {".srt": _from_srt, ".csv": _from_csv}.get(path.suffix.lower(), _from_text)
+    suffix = path.suffix.lower()
+    parse = {".srt": _from_srt, ".csv": _from_csv}.get(suffix, _from_text)
     try:
+        if path.is_dir():
+            raise folder_error(InvalidRequestError, path)
         shots = sorted(parse(read_text(path, _MAX_BYTES)), key=lambda shot: shot.start_s)
     except FileNotFoundError as error:
         raise InvalidRequestError(
@@ -79,7 +82,10 @@ def read_storyboard(path: Path) -> list[Shot]:
         ) from error
     if not shots:
         raise InvalidRequestError(
-            "There is no prompt in {path}.", "Begin with a line such as: 0:00 a red ball", path=path
+            "There is no prompt in {path}.",
+            "Begin with a line such as: {example}",
+            path=path,
+            example="0:00,a red ball" if suffix == ".csv" else "0:00 a red ball",
         )
     return shots
 
@@ -153,9 +159,11 @@ def _from_srt(text: str) -> Iterator[Shot]:
 
 
 def _from_csv(text: str) -> Iterator[Shot]:
-    rows = csv.reader(io.StringIO(text))
-    for number, row in enumerate(rows, 1):
-        if not row or [cell.strip().lower() for cell in row] in _HEADS:
+    rows = [(number, row) for number, row in enumerate(csv.reader(io.StringIO(text)), 1) if row]
+    if len(rows) > 1 and _is_title(rows[0][1][0]):
+        del rows[0]
+    for number, row in rows:
+        if [cell.strip().lower() for cell in row] in _HEADS:
             continue
         match = re.fullmatch(_TIME, row[0].strip())
         named = len(row) == len(_COLUMNS) and row[1].strip().lower() in (*_BY_NAME, "")
@@ -163,6 +171,11 @@ def _from_csv(text: str) -> Iterator[Shot]:
             raise _no_shot(number, ",".join(row), ".csv")
         transition = _BY_NAME.get(row[1].strip().lower()) if named else None
         yield Shot(_seconds(match.groups()), row[-1].strip(), transition or Transition.GO_ON)
+
+
+def _is_title(cell: str) -> bool:
+    """Whether it says what a column holds; what has a digit is rather a misspelt time."""
+    return any(map(str.isalpha, cell)) and not any(map(str.isdigit, cell))
 
 
 def _shot(time: tuple[str | None, ...], text: str) -> Shot:

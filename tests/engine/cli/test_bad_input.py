@@ -128,6 +128,8 @@ def test_numbers_that_are_none_elsewhere(place: Path, refused: Refused) -> None:
         ("generate --prompt=x --engine=somewhere", "somewhere is no address of an engine."),
         ("generate --prompt=x --engine=http://127.0.0.1:9", "--token-file FILE"),
         ("generate --image=", "has no name. Give its name, or leave it out."),
+        ("generate --storyboard=", "The storyboard has no name. Give its name, or leave it out."),
+        ("generate --storyboard=.", ": . is a folder, not a file. Choose a file in it."),
         ("generate --video=", "has no name. Give its name, or leave it out."),
         ("generate --gpus=00", "'00' is neither a number of cards nor 'all'"),
         ("generate --image=a.png --crop=middle", "'middle' is not X,Y,W,H"),

@@ -76,9 +76,9 @@ def test_as_people_write_it(tmp_path: Path) -> None:
         Shot(4.0, "waves", Transition.CUT),
         Shot(8.0, "rain"),
     ]
-    assert read_storyboard(saved(tmp_path, "start,prompt\n0,a ball\n", ".csv")) == [
-        Shot(0.0, "a ball")
-    ]
+    for heads in ("start,prompt", "time,prompt", "Time (s),What is seen", "\n时间,提示词"):
+        table = f"{heads}\r\n00:00:00,a ball\r\n"
+        assert read_storyboard(saved(tmp_path, table, ".csv")) == [Shot(0.0, "a ball")], heads
 
 
 @pytest.mark.parametrize(
@@ -86,12 +86,18 @@ def test_as_people_write_it(tmp_path: Path) -> None:
     [
         ("a ball\n", ".txt", "Line 1"),
         ("0:00 a ball\nsoon: a cube\n", ".txt", "Line 2"),
-        ("", ".txt", "no prompt"),
+        ("", ".txt", "no prompt in .* Begin with a line such as: 0:00 a red ball$"),
         ("# only a note\n", ".txt", "no prompt"),
         ("1\na ball\n", ".srt", "Line 1"),
         ("1\r\n0:00 --> 0:04\r\na ball\r\n\r\n2\r\na cube\r\n", ".srt", "Line 5"),
         ("0:00,jump,a ball\n", ".csv", "Line 1"),
         ("0:00\n", ".csv", "Line 1"),
+        ("time,prompt\n", ".csv", "Line 1"),
+        ("0:0O,a ball\n0:04,a cube\n", ".csv", "Line 1"),
+        (",a ball\n0:04,a cube\n", ".csv", "Line 1"),
+        ("0:00,a ball\nsoon,a cube\n0:08,rain\n", ".csv", "Line 2"),
+        ("start,prompt\nsoon,a ball\n0:04,a cube\n", ".csv", "Line 2"),
+        ("", ".csv", "no prompt in .* Begin with a line such as: 0:00,a red ball$"),
         ('0:00,,"' + "a" * 200_000, ".csv", "cannot be read"),
     ],
 )
@@ -151,8 +157,9 @@ def test_how_to_write_it_is_shown_for_the_kind_of_file(tmp_path: Path, suffix: s
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequestError, match="There is no file"):
         read_storyboard(tmp_path / "gone.txt")
-    with pytest.raises(InvalidRequestError, match="cannot be read"):
+    with pytest.raises(InvalidRequestError) as caught:
         read_storyboard(tmp_path)
+    assert str(caught.value) == f"{tmp_path} is a folder, not a file. Choose a file in it."
     (tmp_path / "binary.txt").write_bytes(bytes(range(128, 256)))
     with pytest.raises(InvalidRequestError, match="UTF-8"):
         read_storyboard(tmp_path / "binary.txt")
