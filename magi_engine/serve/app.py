@@ -25,6 +25,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp
 
 from magi_engine import __version__
@@ -47,14 +48,15 @@ from magi_engine.install.status import (
 )
 from magi_engine.json_text import WrongField, parse_json, to_fields
 from magi_engine.media.targets import find_growing
-from magi_engine.messages import Message
+from magi_engine.messages import Message, either
 from magi_engine.runtime.job.events import Restarted, refused
 from magi_engine.runtime.machine.facts import Finding, MachineFacts
 from magi_engine.runtime.planning.plan import JobPlan
 from magi_engine.runtime.planning.prospects import Prospect
-from magi_engine.runtime.process.control import command_from_dict
+from magi_engine.runtime.process.control import ChangePrompt, Command, command_from_dict
 from magi_engine.runtime.process.errors import UnexpectedError, named_error
 from magi_engine.runtime.request.request import GenerationRequest
+from magi_engine.runtime.request.validation import check_letters
 from magi_engine.serve.guard import MOST_CONNECTIONS, AsciiResponse, Guard, error_response
 from magi_engine.serve.job import Job, is_last
 from magi_engine.serve.jobs import JobBook
@@ -171,9 +173,20 @@ def application(
         return error_response(400, wrong)
 
     @app.exception_handler(HTTPException)
-    async def _unknown(_request: Request, error: HTTPException) -> AsciiResponse:
-        response = error_response(error.status_code, _NOTHING)
-        response.headers.update(error.headers or {})
+    async def _unknown(request: Request, error: HTTPException) -> AsciiResponse:
+        if error.status_code != 405:
+            response = error_response(error.status_code, _NOTHING)
+            response.headers.update(error.headers or {})
+            return response
+        methods = _methods(app, request)
+        wrong = RemoteError(
+            "That cannot be asked with {method}.",
+            "Use {methods}.",
+            method=request.method,
+            methods=either(*methods),
+        )
+        response = error_response(405, wrong)
+        response.headers["Allow"] = ", ".join(methods)
         return response
 
     @app.exception_handler(OSError)
@@ -364,7 +377,7 @@ async def _hear(socket: WebSocket, job: Job, book: JobBook) -> None:
             text = await socket.receive_text()
             try:
                 data = parse_json(text)
-                command = command_from_dict(data)
+                command = _command(data)
             except (ValueError, AttributeError) as error:
                 name = error.name if isinstance(error, WrongField) else "command"
                 await socket.send_text(json.dumps({"refused": name}))
@@ -375,6 +388,23 @@ async def _hear(socket: WebSocket, job: Job, book: JobBook) -> None:
                 await to_thread.run_sync(book.control, job, command)
             await socket.send_text(json.dumps({"heard": said}))
             await asyncio.sleep(1 / _COMMANDS_PER_S)
+
+
+def _command(data: dict[str, Any]) -> Command:
+    """A command that a video can be told.
+
+    Raises:
+        WrongField: it is none.
+    """
+    command = command_from_dict(data)
+    if isinstance(command, ChangePrompt):
+        if command.from_chunk < 0:
+            raise WrongField("from_chunk", Message("is {value}", value=command.from_chunk))
+        try:
+            check_letters(command.text)
+        except InvalidRequestError as error:
+            raise WrongField("text", error.message) from error
+    return command
 
 
 class _GrowingFile:
@@ -417,6 +447,13 @@ class _GrowingFile:
             self.close()
         self._identity = self._identity or identity
         return self._file
+
+
+def _methods(app: FastAPI, request: Request) -> list[str]:
+    """Those that an address can be asked with."""
+    routes = [route for route in app.routes if isinstance(route, Route)]
+    there = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    return sorted({method for route in there for method in route.methods or ()})
 
 
 async def _body(request: Request) -> bytes:

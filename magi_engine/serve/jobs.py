@@ -22,7 +22,7 @@ from pathlib import Path
 from magi_engine import atomic
 from magi_engine.config.places import default_takes_dir
 from magi_engine.errors import EngineDiedError, InvalidRequestError, MagiError
-from magi_engine.json_text import read_fields, read_json
+from magi_engine.json_text import parse_json, read_fields, read_json
 from magi_engine.media.targets import output_suffix
 from magi_engine.messages import Message
 from magi_engine.runtime.job.events import Cancelled, Failed, Notice, PromptChanged
@@ -113,7 +113,7 @@ class JobBook:
         Raises:
             InvalidRequestError: it is none, or names a file.
         """
-        request = GenerationRequest.from_json(text)
+        request = _parsed(text)
         if request.config_path is not None:
             raise InvalidRequestError(
                 "A configuration file cannot be used on another machine.",
@@ -322,6 +322,19 @@ class JobBook:
 
 def _restarted() -> MagiError:
     return EngineDiedError("The server was restarted.", "Try again; it goes on from there.")
+
+
+def _parsed(text: str) -> GenerationRequest:
+    """Raises: InvalidRequestError: it is no request."""
+    try:
+        is_object = isinstance(parse_json(text), dict)
+    except ValueError:
+        is_object = False
+    if not is_object:
+        raise InvalidRequestError(
+            "The body is no request in JSON.", "Send one as the page of the API says."
+        )
+    return GenerationRequest.from_json(text)
 
 
 def _names_a_path(field: str) -> InvalidRequestError:

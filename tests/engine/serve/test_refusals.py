@@ -227,7 +227,21 @@ def test_the_page_of_the_api_says_what_is_answered(client: httpx2.Client) -> Non
     for status, answer in asked:
         assert answer.status_code == status, answer.url
         assert sorted(answer.json()) == sorted(error["schema"]["required"]), answer.url
-    assert asked[1][1].headers["allow"]
+    wrong = asked[1][1]
+    assert wrong.headers["allow"] == "GET, POST"
+    assert wrong.json()["message"] == "That cannot be asked with PUT."
+    assert wrong.json()["hint"] == "Use GET or POST."
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/plan"])
+@pytest.mark.parametrize("body", ["", "{", "[1]", "null", '{"seed": NaN}'])
+def test_a_body_that_is_no_json_request_is_said_to_be_none(
+    client: httpx2.Client, path: str, body: str
+) -> None:
+    answer = client.post(path, content=body)
+    assert answer.status_code == 400
+    assert answer.json()["message"] == "The body is no request in JSON."
+    assert answer.json()["hint"] == "Send one as the page of the API says."
 
 
 def test_bytes_are_no_task(server: Server) -> None:

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fastapi import WebSocketDisconnect
 
 from magi_engine.media.targets import part_path
 from magi_engine.runtime.job.events import Cancelled, DecodingStarted, Finished, Restarted
-from magi_engine.serve.app import _tell
+from magi_engine.runtime.process.control import ChangePrompt
+from magi_engine.serve.app import _hear, _tell
 from magi_engine.serve.job import Job, JobAbout
 from tests.engine.serve.servers import small_request
 
@@ -103,3 +105,42 @@ def test_a_folder_of_pictures_in_its_place_stays(
     (pictures / "0.png").write_bytes(b"picture")
     job.say(Finished(pictures, 1, 1.0))
     assert [path.read_bytes() for path in job.files()] == [b"picture"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"from_chunk": -1}, "from_chunk"),
+        ({"from_chunk": "1"}, "from_chunk"),
+        ({"text": "a \ud800"}, "text"),
+        ({"command": "jump"}, "command"),
+    ],
+)
+def test_a_command_that_is_none_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: dict[str, object], field: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    good = {"command": "change_prompt", "from_chunk": 0, "text": "a star", "id": "1"}
+    passed_on: list[object] = []
+
+    class Socket:
+        def __init__(self) -> None:
+            self.comes = [{**good, **wrong}, good]
+            self.told: list[object] = []
+
+        async def receive_text(self) -> str:
+            if not self.comes:
+                raise WebSocketDisconnect
+            return json.dumps(self.comes.pop(0))
+
+        async def send_text(self, text: str) -> None:
+            self.told.append(json.loads(text))
+
+    class Book:
+        def control(self, _job: Job, command: object) -> None:
+            passed_on.append(command)
+
+    socket = Socket()
+    asyncio.run(_hear(socket, _job(), Book()))  # type: ignore[arg-type]
+    assert socket.told == [{"refused": field}, {"heard": "1"}]
+    assert passed_on == [ChangePrompt(0, "a star")]
