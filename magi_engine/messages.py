@@ -90,7 +90,9 @@ _DAYS_S = 100 * 3600
 
 
 def size_words(size_bytes: float, decimals: int = 1) -> str:
-    """Such as 31.2 GB, or 4.5 MB; with one decimal, 0.1 MB is the least."""
+    """Such as 31.2 GB, or 4.5 MB; with one decimal, 0.1 MB is the least that is not nothing."""
+    if size_bytes == 0:
+        return "0 MB"
     if size_bytes >= 1e8:
         return f"{size_bytes / 1e9:.{decimals}f} GB"
     return f"{max(size_bytes / 1e6, 10**-decimals):.{decimals}f} MB"

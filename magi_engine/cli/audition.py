@@ -8,7 +8,12 @@ import os
 from pathlib import Path
 
 from magi_engine.cli.engines import add_engine_options
-from magi_engine.cli.request_options import add_request_options, build_request, default_name
+from magi_engine.cli.request_options import (
+    add_request_options,
+    build_request,
+    default_name,
+    named_output,
+)
 from magi_engine.cli.running import add_display_options, run_request
 from magi_engine.disk import writing
 from magi_engine.errors import InvalidRequestError
@@ -50,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
             count=args.count,
             most=_MOST,
         )
-    folder = Path(args.output or _FOLDER)
+    folder = Path(named_output(args) or _FOLDER)
     args.output = None
     request = dataclasses.replace(build_request(args), only_chunks=1)
     with writing(folder):

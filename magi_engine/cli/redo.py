@@ -13,6 +13,7 @@ from magi_engine.cli.request_options import (
     add_cards_option,
     add_machine_options,
     default_name,
+    named_output,
     number,
     whole,
 )
@@ -107,7 +108,7 @@ def _run(
     with takes_of(args) as takes:
         request = make(args, earlier_of(args.video, takes))
     beside = Path(args.video).parent
-    output = args.output or free_name(beside / default_name(request))
+    output = named_output(args) or free_name(beside / default_name(request))
     chosen = {name: getattr(args, name) for name in ("device", "dtype", "attention", "cards")}
     request = dataclasses.replace(
         request,

@@ -304,7 +304,7 @@ def build_request(args: argparse.Namespace) -> GenerationRequest:
         changes["config_path"] = None
     request = dataclasses.replace(request, **changes, sampling=sampling)
     request = dataclasses.replace(request, prompts=_prompts(args, request))
-    output = os.path.abspath(args.output or free_name(Path(default_name(request))))
+    output = os.path.abspath(named_output(args) or free_name(Path(default_name(request))))
     writing = _writing(args, request.writing, output_suffix(Path(output)))
     request = dataclasses.replace(request, output=output, writing=writing)
     check_target(Path(output), request.writing.overwrite)
@@ -316,6 +316,17 @@ def build_request(args: argparse.Namespace) -> GenerationRequest:
             options=["--prompt", "--image", "--video", "--storyboard"],
         )
     return request
+
+
+def named_output(args: argparse.Namespace) -> str | None:
+    """What ``-o`` names; None: it was not given.
+
+    Raises:
+        InvalidRequestError: nothing.
+    """
+    if args.output == "":
+        raise InvalidRequestError("The output has no name.", _NAME_IT)
+    return args.output
 
 
 def _refuse_idle_options(

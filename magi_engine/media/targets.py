@@ -73,11 +73,14 @@ def check_target(target: Path, overwrite: bool) -> None:
     """Refuse a target that cannot be written or that would replace something.
 
     Raises:
-        OutputError: the folder is missing or out of reach, or the name is taken.
+        OutputError: the folder is missing, a file or out of reach, or the name is taken.
     """
     if not target.parent.is_dir():
         if is_path_too_long(target.parent):
             raise path_too_long(target)
+        file = next((path for path in target.parents if path.is_file()), None)
+        if file is not None:
+            raise OutputError("{path} is a file, not a folder.", "Choose a folder.", path=file)
         raise OutputError(
             "There is no folder {folder}.", "Create it or choose another.", folder=target.parent
         )

@@ -38,6 +38,7 @@ def test_values_are_filled_into_the_text_of_any_language() -> None:
 def test_different_sizes_in_a_sentence_read_differently() -> None:
     said = Message("{needed:bytes} are needed; {free:bytes} are free.")
     for needed, free, words in (
+        (0, 60_000, "0 MB are needed; 0.1 MB are free."),
         (140_000, 60_000, "0.14 MB are needed; 0.06 MB are free."),
         (9_000, 8_000, "0.009 MB are needed; 0.008 MB are free."),
         (31_204_000_000, 31_161_000_000, "31.20 GB are needed; 31.16 GB are free."),

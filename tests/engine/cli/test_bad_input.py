@@ -128,6 +128,8 @@ def test_numbers_that_are_none_elsewhere(place: Path, refused: Refused) -> None:
         ("generate --prompt=x --engine=somewhere", "somewhere is no address of an engine."),
         ("generate --prompt=x --engine=http://127.0.0.1:9", "--token-file FILE"),
         ("generate --image=", "has no name. Give its name, or leave it out."),
+        ("generate --prompt=x --output=", "The output has no name. Give its name, or leave it"),
+        ("audition --prompt=x --output=", "The output has no name."),
         ("generate --storyboard=", "The storyboard has no name. Give its name, or leave it out."),
         ("generate --storyboard=.", ": . is a folder, not a file. Choose a file in it."),
         ("generate --video=", "has no name. Give its name, or leave it out."),
@@ -142,6 +144,11 @@ def test_what_would_have_no_effect_is_said(
     place: Path, refused: Refused, command: str, says: str
 ) -> None:
     assert says in refused(command.split())
+
+
+def test_no_takes_take_no_room(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["takes", "list"]) == 0
+    assert capsys.readouterr().out == "0 MB of 20.0 GB are used.\n"
 
 
 def test_a_file_is_no_folder(place: Path, refused: Refused) -> None:

@@ -140,4 +140,6 @@ def test_what_cannot_be_done_is_one_sentence(
         assert main([*line.split(), *extra]) == BAD_INPUT, line
         assert says in capsys.readouterr().err, line
         assert not Path("never.mp4").exists()
+    assert main(["redo", "one.mp4", "--from-chunk", "1", "-o", ""]) == BAD_INPUT
+    assert "The output has no name." in capsys.readouterr().err
     assert video.read_bytes() == before
