@@ -2091,10 +2091,6 @@
         <translation>无法从这里测量另一台电脑的速度。</translation>
     </message>
     <message>
-        <source>Begin with a line such as: 0:00 a red ball</source>
-        <translation>请以这样的一行开头：0:00 a red ball</translation>
-    </message>
-    <message>
         <source>Cards need NCCL to work together, which there is on Linux only.</source>
         <translation>多张显卡协同工作需要 NCCL，而它只在 Linux 上才有。</translation>
     </message>
@@ -2113,6 +2109,10 @@
     <message>
         <source>Choose 1 to {most}.</source>
         <translation>请选择 1 到 {most}。</translation>
+    </message>
+    <message>
+        <source>Choose a folder.</source>
+        <translation>请选择一个文件夹。</translation>
     </message>
     <message>
         <source>Choose a longer video, or an earlier place.</source>
@@ -3011,6 +3011,10 @@
         <translation>这只能在制作视频的计算机上完成。</translation>
     </message>
     <message>
+        <source>That cannot be asked with {method}.</source>
+        <translation>不能用 {method} 提出此请求。</translation>
+    </message>
+    <message>
         <source>That is more than {most:bytes}.</source>
         <translation>超过了 {most:bytes}。</translation>
     </message>
@@ -3061,6 +3065,10 @@
     <message>
         <source>The autoencoder&apos;s configuration {path} cannot be read.</source>
         <translation>无法读取自编码器的配置 {path}。</translation>
+    </message>
+    <message>
+        <source>The body is no request in JSON.</source>
+        <translation>请求正文不是 JSON 格式的请求。</translation>
     </message>
     <message>
         <source>The certificate of {address} is not known.</source>
@@ -3343,6 +3351,10 @@
         <translation>其他显卡与第一张型号不同。</translation>
     </message>
     <message>
+        <source>The output has no name.</source>
+        <translation>输出没有名称。</translation>
+    </message>
+    <message>
         <source>The package {name} arrived damaged.</source>
         <translation>软件包 {name} 在传输中损坏。</translation>
     </message>
@@ -3491,6 +3503,10 @@
         <translation>分镜脚本没有从 0:00 开始。</translation>
     </message>
     <message>
+        <source>The storyboard has no name.</source>
+        <translation>分镜脚本没有名称。</translation>
+    </message>
+    <message>
         <source>The storyboard {path} cannot be read.</source>
         <translation>无法读取分镜脚本 {path}。</translation>
     </message>
@@ -3569,6 +3585,10 @@
     <message>
         <source>Use it as it is: there is nothing to download, check or make.</source>
         <translation>请直接使用：无需下载、检查或制作。</translation>
+    </message>
+    <message>
+        <source>Use {methods}.</source>
+        <translation>请使用 {methods}。</translation>
     </message>
     <message>
         <source>What was kept for redoing this video was written by a newer program: {name}.</source>
@@ -4021,6 +4041,10 @@
     <message>
         <source>This model cannot go on with that video: its autoencoder is another.</source>
         <translation>此模型无法接着那个视频制作：它的自动编码器不同。</translation>
+    </message>
+    <message>
+        <source>Begin with a line such as: {example}</source>
+        <translation>请以这样的一行开头：{example}</translation>
     </message>
     <message>
         <source>Beyond this machine others could read what is sent, and no certificate can be made here without OpenSSL.</source>
