@@ -33,9 +33,17 @@ def clock_text(seconds: float) -> str:
 
 
 def request_line(request: GenerationRequest) -> str:
-    """Size, length and seed of what is asked for."""
-    seed = translate("ItemTexts", "seed {seed}").format(seed=request.seed)
-    return f"{size_text(request.width, request.height)} · {asked_length(request)} · {seed}"
+    """Size, length and seed of what is asked for; where it begins and its prompts, if there is
+    more than one of them."""
+    parts = [size_text(request.width, request.height), asked_length(request)]
+    if request.start is not None and request.start.chunk:
+        text = translate("ItemTexts", "from part {part} on")
+        parts.append(text.format(part=request.start.chunk + 1))
+    count = len(request.prompts)
+    if count > 1:
+        parts.append(translate("ItemTexts", "{count} prompts").format(count=count))
+    parts.append(translate("ItemTexts", "seed {seed}").format(seed=request.seed))
+    return " · ".join(parts)
 
 
 def asked_length(request: GenerationRequest) -> str:

@@ -1026,6 +1026,14 @@
 <context>
     <name>ItemTexts</name>
     <message>
+        <source>from part {part} on</source>
+        <translation>从第 {part} 部分起</translation>
+    </message>
+    <message>
+        <source>{count} prompts</source>
+        <translation>{count} 条提示词</translation>
+    </message>
+    <message>
         <source>seed {seed}</source>
         <translation>种子 {seed}</translation>
     </message>
