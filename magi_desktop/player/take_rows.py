@@ -267,6 +267,13 @@ class TakeRows(QAbstractScrollArea):
             row = self.rows[row.parent]
         return self.rows.index(row)
 
+    def _played(self, index: int) -> list[int]:
+        """The parts of the take that is shown that are drawn in a row."""
+        shown = self.shown
+        if shown is None:
+            return []
+        return [p for p in range(len(shown.parts)) if self._owner(shown, p) == index]
+
     def _row_at(self, point: QPoint) -> TakeRow | None:
         index = (point.y() + self.verticalScrollBar().value()) // _ROW
         return self.rows[index] if 0 <= index < len(self.rows) else None
@@ -288,6 +295,7 @@ class TakeRows(QAbstractScrollArea):
         painter.setFont(font_of(self.font(), t.FONT_CAPTION))
         k, shown = theme().tokens, self.shown
         comparing = self._player.commands.compare.isChecked()
+        scrolled = self._player.strip.horizontalScrollBar().value()
         for index, row in enumerate(self.rows):
             bar = self.bar_rect(index)
             if row.parent is not None and row.fork > 0:
@@ -299,7 +307,12 @@ class TakeRows(QAbstractScrollArea):
             here = row is shown
             marked = here or (comparing and row.item.path == self._other)
             shape = rounded(QRectF(bar).adjusted(0.5, 0.5, -0.5, -0.5), t.RADIUS_S)
-            painter.fillPath(shape, QColor(k.accent_soft if here else k.surface_sunken))
+            painter.fillPath(shape, QColor(k.surface_sunken))
+            painter.setClipPath(shape)
+            for part in self._played(index):  # shared ones, too: the take's own may be far away
+                left = part * STRIDE - scrolled
+                painter.fillRect(left, bar.top(), STRIDE, bar.height(), QColor(k.accent_soft))
+            painter.setClipping(False)
             painter.strokePath(shape, QPen(QColor(k.accent if marked else k.border), 1 + here))
             painter.setPen(QColor(k.border))
             for part in range(1, len(row.parts) - row.fork):
@@ -309,7 +322,6 @@ class TakeRows(QAbstractScrollArea):
             room.setLeft(max(room.left(), t.SPACE_1))
             draw_line(painter, room, f"{row.number}  {row.prompt}", k.text)
         painter.setPen(QPen(QColor(k.accent), 3))
-        scrolled = self._player.strip.horizontalScrollBar().value()
         for row, followed in self.legs():
             for part in followed:
                 y = self.bar_rect(self._owner(row, part)).bottom() + 1

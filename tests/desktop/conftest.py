@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QCoreApplication, QTranslator
+from PySide6.QtCore import QCoreApplication, QThreadPool, QTranslator
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -16,9 +16,12 @@ from magi_engine.resources import resource_path
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _style(qapp: QApplication) -> None:
-    """The program's, whose controls have the same size on every system."""
+def _application(qapp: QApplication) -> Iterator[None]:
+    """In the program's style, whose controls have the same size on every system. What still runs
+    in the background is waited for: Python cannot end under it."""
     qapp.setStyle("Fusion")
+    yield
+    QThreadPool.globalInstance().waitForDone()
 
 
 @pytest.fixture

@@ -183,6 +183,26 @@ def test_a_take_that_is_thrown_away_is_not_compared_with_any_more(
     assert not player.commands.compare.isEnabled()
 
 
+def test_what_is_played_is_marked_in_the_rows_it_is_drawn_in(
+    window: QWidget, tmp_path: Path, qtbot: QtBot
+) -> None:
+    player, rows = parts(window)
+    player.open_file(tmp_path / f"{SECOND}.mp4")
+    qtbot.waitUntil(lambda: player.part_shown is not None and not rows.isHidden())
+    picture = rows.grab().toImage()
+    ratio = picture.devicePixelRatio()
+    first, second = rows.bar_rect(0), rows.bar_rect(1)
+
+    def played(x: int, bar: QRect) -> bool:
+        colour = picture.pixelColor(QPoint(x, bar.bottom() - 2) * ratio)
+        return colour == QColor(theme().tokens.accent_soft)
+
+    width = player.strip.cell_rect(1).left() - player.strip.cell_rect(0).left()
+    assert played(first.left() + 10, first), "the second that it shares"
+    assert not played(first.left() + width + 20, first), "what only the other one has"
+    assert played(second.left() + 10, second)
+
+
 def test_a_way_is_marked_where_its_parts_are_drawn(
     window: QWidget, tmp_path: Path, qtbot: QtBot
 ) -> None:
