@@ -22,6 +22,7 @@ from pytestqt.qtbot import QtBot
 from magi_desktop import background
 from magi_desktop.dialogs.details import DetailsDialog
 from magi_desktop.panels.export_bar import ExportBar
+from magi_desktop.panels.progress import ProgressPanel
 from magi_desktop.player.player import Player
 from magi_desktop.state.jobs import JobState
 from magi_desktop.state.library import Library
@@ -30,6 +31,7 @@ from magi_desktop.video_actions import VideoActions, VideoCommands
 from magi_desktop.video_bar import Foot, VideoBar
 from magi_desktop.widgets.notice_bar import NoticeBar
 from magi_engine.errors import MediaReadError, OutputError
+from magi_engine.runtime.job.events import Finished
 from magi_engine.runtime.request.length import LengthPlan
 from magi_engine.runtime.request.metadata import read_request
 from magi_engine.runtime.request.request import GenerationRequest, Mode, PromptChange, TakeStart
@@ -48,7 +50,7 @@ class Window(QWidget):
         self.player = Player(self)
         self.player.bind(self.job)
         self.bar = VideoBar(self.player, library, self.job, self.commands, self)
-        self.progress = QWidget(self)
+        self.progress = ProgressPanel(self.job, self)
         self.foot = Foot(self.player, self.job, library, self.bar, self.progress)
         column = QVBoxLayout(self)
         for widget in (self.notice, self.player, self.foot, self.exports):
@@ -123,6 +125,23 @@ def test_while_a_video_is_made_its_progress_is_there_and_back_from_another_one(
     qtbot.mouseClick(window.bar.back, Qt.MouseButton.LeftButton)
     assert window.foot.currentWidget() is window.progress
     assert window.bar.item is None
+
+
+def test_who_types_a_direction_keeps_its_line_until_they_are_done(
+    window: Window, qtbot: QtBot
+) -> None:
+    window.activateWindow()
+    qtbot.waitUntil(window.isActiveWindow)
+    window.job.begin(request())
+    text = window.progress.direct.text
+    text.setEnabled(True)
+    text.setFocus()
+    qtbot.keyClicks(text, "a star")
+    window.job.take(Finished(path=None, frames=0, elapsed_s=1.0))
+    qtbot.waitUntil(lambda: not window.progress.stop_button.isEnabled())
+    assert window.foot.currentWidget() is window.progress
+    qtbot.keyClick(text, Qt.Key.Key_Escape)
+    assert window.foot.currentWidget() is not window.progress
 
 
 def test_what_can_be_asked_for_is_handed_out(

@@ -85,10 +85,12 @@ def test_tab_goes_from_the_words_to_how_the_part_begins(panel: LaterPrompts) -> 
     assert next_by_tab(panel.rows[0].field) is panel.rows[0].transition
 
 
-def next_by_tab(widget: QWidget) -> QWidget:
+def next_by_tab(widget: QWidget) -> QWidget | None:
     """What gets the focus from Tab."""
     after = widget.nextInFocusChain()
-    while not after.focusPolicy() & Qt.FocusPolicy.TabFocus or after.focusProxy():
+    while after is not None and (
+        not after.focusPolicy() & Qt.FocusPolicy.TabFocus or after.focusProxy()
+    ):
         after = after.nextInFocusChain()
     return after
 
