@@ -23,7 +23,8 @@ from magi_engine.runtime.request.request import AUDITIONED, GenerationRequest, M
 
 _MOMENT_S = 10.0
 """What a running video has taken at most to be stopped without a question."""
-_SEED_NOTICE_MS = _STOPPED_NOTICE_MS = 24_000
+_OFFER_MS = 24_000
+"""How long something that can be done about a notice is offered."""
 
 
 class Making(QObject):
@@ -152,7 +153,7 @@ class Making(QObject):
             self._notice.say(
                 self.tr("It was stopped before anything of it was finished."),
                 action=(self.tr("Make it again"), partial(self.line_up, request, 1)),
-                for_ms=_STOPPED_NOTICE_MS,
+                for_ms=_OFFER_MS,
                 about="stopped",
             )
 
@@ -283,7 +284,7 @@ class Making(QObject):
                 draft.settings.seed
             ),
             action=(self.tr("A fresh seed each"), partial(draft.set, seed_locked=False)),
-            for_ms=_SEED_NOTICE_MS,
+            for_ms=_OFFER_MS,
             about="seed",
         )
 

@@ -34,8 +34,8 @@ class PromptField(QPlainTextEdit):
         super().__init__(parent)
         self.setTabChangesFocus(True)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self._offered = False
-        """Whether the text is there to be typed over: a click selects it all, once."""
+        self._offered = ""
+        """A text that is there to be typed over: a click selects it all, once."""
         self.textChanged.connect(self._fit_height)
         self._fit_height()
 
@@ -52,18 +52,13 @@ class PromptField(QPlainTextEdit):
         """Like ``replace_text``, with a text that gives way to what is typed."""
         self.replace_text(text)
         self.selectAll()
-        self._offered = True
-        self.textChanged.connect(self._taken, Qt.ConnectionType.SingleShotConnection)
-
-    @Slot()
-    def _taken(self) -> None:
-        self._offered = False
+        self._offered = text
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         super().mouseReleaseEvent(event)
-        if self._offered:
-            self._offered = False
+        if self.toPlainText() == self._offered:
             self.selectAll()
+        self._offered = ""
 
     def insert_words(self, text: str) -> None:
         """Put words where the cursor is, apart from those around them."""

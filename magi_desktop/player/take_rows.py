@@ -267,13 +267,6 @@ class TakeRows(QAbstractScrollArea):
             row = self.rows[row.parent]
         return self.rows.index(row)
 
-    def _played(self, index: int) -> list[int]:
-        """The parts of the take that is shown that are drawn in a row."""
-        shown = self.shown
-        if shown is None:
-            return []
-        return [p for p in range(len(shown.parts)) if self._owner(shown, p) == index]
-
     def _row_at(self, point: QPoint) -> TakeRow | None:
         index = (point.y() + self.verticalScrollBar().value()) // _ROW
         return self.rows[index] if 0 <= index < len(self.rows) else None
@@ -296,6 +289,8 @@ class TakeRows(QAbstractScrollArea):
         k, shown = theme().tokens, self.shown
         comparing = self._player.commands.compare.isChecked()
         scrolled = self._player.strip.horizontalScrollBar().value()
+        # Of what is played, shared parts too: the take's own may be far away.
+        played = [] if shown is None else [self._owner(shown, p) for p in range(len(shown.parts))]
         for index, row in enumerate(self.rows):
             bar = self.bar_rect(index)
             if row.parent is not None and row.fork > 0:
@@ -309,9 +304,10 @@ class TakeRows(QAbstractScrollArea):
             shape = rounded(QRectF(bar).adjusted(0.5, 0.5, -0.5, -0.5), t.RADIUS_S)
             painter.fillPath(shape, QColor(k.surface_sunken))
             painter.setClipPath(shape)
-            for part in self._played(index):  # shared ones, too: the take's own may be far away
-                left = part * STRIDE - scrolled
-                painter.fillRect(left, bar.top(), STRIDE, bar.height(), QColor(k.accent_soft))
+            for part, owner in enumerate(played):
+                if owner == index:
+                    left = part * STRIDE - scrolled
+                    painter.fillRect(left, bar.top(), STRIDE, bar.height(), QColor(k.accent_soft))
             painter.setClipping(False)
             painter.strokePath(shape, QPen(QColor(k.accent if marked else k.border), 1 + here))
             painter.setPen(QColor(k.border))

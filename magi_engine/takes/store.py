@@ -293,24 +293,14 @@ class TakeStore:
 
     def all(self) -> list[Take]:
         """Every take that can be read, the newest first."""
-        takes = []
-        for folder in self._folders():
-            try:
-                takes.append(_look_at(folder))
-            except TakeError as error:
-                logger.warning("%s: %s", folder, error)
-        return takes
+        return self._looked_at()[0]
 
     def unreadable(self) -> list[Unreadable]:
         """Every other one, the newest first."""
-        others = []
-        for folder in self._folders():
-            try:
-                _look_at(folder)
-            except TakeError as error:
-                size = sum(self._sizes([folder]).values())
-                others.append(Unreadable(folder.name, size, error))
-        return others
+        return [
+            Unreadable(folder.name, sum(self._sizes([folder]).values()), error)
+            for folder, error in self._looked_at()[1]
+        ]
 
     def check(self, take: Take) -> None:
         """Read all of a take.
@@ -386,6 +376,17 @@ class TakeStore:
         going = self._sizes(take.folder for take in loose)
         stays = self._sizes(take.folder for take in takes if take not in loose)
         return loose, sum(size for file, size in going.items() if file not in stays)
+
+    def _looked_at(self) -> tuple[list[Take], list[tuple[Path, TakeError]]]:
+        """The takes that can be read, and the others with what is wrong; the newest first."""
+        takes, others = [], []
+        for folder in self._folders():
+            try:
+                takes.append(_look_at(folder))
+            except TakeError as error:
+                logger.warning("%s: %s", folder, error)
+                others.append((folder, error))
+        return takes, others
 
     def _size_of(self, takes: Iterable[Take]) -> int:
         return sum(self._sizes(take.folder for take in takes).values())

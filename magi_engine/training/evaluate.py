@@ -19,7 +19,8 @@ image analysis of its decoded frames:
   background. minute: 60 chunks of what bounces, circles or stands; size and motion at the end
   over the last three chunks, the size against the second to fourth.
 * at once: as change, but the words come when that chunk has begun: it starts anew. new place, new
-  one, cut: the chunk begins with that transition; object and background at its end.
+  one, cut: the chunk begins with that transition; object and background at its end, and whether
+  there is a second object, at its beginning or its end.
 
 Rows can be measured apart and put together: ``--json`` keeps results, ``--merge`` prints the table
 of several files. After ``--minutes``, Ctrl-C or SIGTERM it prints what is there so far.

@@ -136,9 +136,13 @@ def test_stopping_before_anything_is_finished_says_so_and_offers_it_again(app: A
     app.wait_for(Phase.CANCELLED)
     assert not app.videos()
     assert "before anything of it was finished" in app.window.notice.text
-    app.workshop.queue.set_paused(True)
+    app.wait_idle()
+    asked = app.job.request
     app.qtbot.mouseClick(app.window.notice._button, Qt.MouseButton.LeftButton)
-    app.qtbot.waitUntil(lambda: len(app.workshop.queue.items) == 1)
+    app.wait_for(Phase.FINISHED)
+    (video,) = app.videos()
+    assert asked is not None
+    assert read_request(video).seed == asked.seed
 
 
 def test_stopping_a_video_that_took_some_time_is_asked_about(

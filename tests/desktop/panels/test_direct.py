@@ -7,6 +7,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from magi_desktop.panels.direct import DirectLine
 from magi_desktop.panels.progress import ProgressPanel
 from magi_desktop.state.jobs import JobState
 from magi_engine.runtime.job.events import (
@@ -48,12 +49,17 @@ def panel(qtbot: QtBot, job: JobState) -> ProgressPanel:
     return panel
 
 
-def test_who_is_typing_goes_on_when_the_last_chunk_begins(
-    qtbot: QtBot, job: JobState, panel: ProgressPanel
-) -> None:
+def typed_in(qtbot: QtBot, panel: ProgressPanel) -> DirectLine:
     line = panel.direct
     line.ask()
     qtbot.keyClicks(line.text, "a star")
+    return line
+
+
+def test_who_is_typing_goes_on_when_the_last_chunk_begins(
+    qtbot: QtBot, job: JobState, panel: ProgressPanel
+) -> None:
+    line = typed_in(qtbot, panel)
     begin(job, 1)
     qtbot.waitUntil(lambda: not line.next.isEnabled())
     assert QApplication.focusWidget() is line.text
@@ -75,9 +81,7 @@ def test_who_is_not_typing_has_nothing_to_direct_then(
 def test_typing_outlasts_the_video_and_esc_ends_it(
     qtbot: QtBot, job: JobState, panel: ProgressPanel
 ) -> None:
-    line = panel.direct
-    line.ask()
-    qtbot.keyClicks(line.text, "a star")
+    line = typed_in(qtbot, panel)
     begin(job, 1)
     job.take(Finished(path=None, frames=48, elapsed_s=1.0))
     qtbot.waitUntil(lambda: not panel.stop_button.isEnabled())

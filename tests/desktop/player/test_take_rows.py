@@ -48,6 +48,14 @@ def parts(window: QWidget) -> tuple[Player, TakeRows]:
     return player, rows
 
 
+def opened(window: QWidget, video: Path, qtbot: QtBot) -> tuple[Player, TakeRows]:
+    """The parts, when the player shows a video and its takes are there."""
+    player, rows = parts(window)
+    player.open_file(video)
+    qtbot.waitUntil(lambda: player.part_shown is not None and not rows.isHidden())
+    return player, rows
+
+
 def test_a_video_with_one_take_has_no_rows(window: QWidget, tmp_path: Path, qtbot: QtBot) -> None:
     player, rows = parts(window)
     assert rows.isHidden()
@@ -65,9 +73,7 @@ def test_a_video_with_one_take_has_no_rows(window: QWidget, tmp_path: Path, qtbo
 def test_a_click_shows_a_take_from_that_second_on(
     window: QWidget, tmp_path: Path, qtbot: QtBot
 ) -> None:
-    player, rows = parts(window)
-    player.open_file(tmp_path / f"{FIRST}.mp4")
-    qtbot.waitUntil(lambda: player.part_shown is not None and not rows.isHidden())
+    player, rows = opened(window, tmp_path / f"{FIRST}.mp4", qtbot)
     player.pause()
     bar = rows.bar_rect(1)
     assert bar.left() == player.strip.cell_rect(1).left()
@@ -105,9 +111,7 @@ def test_arrows_change_the_take_at_the_same_second(
 def test_the_menu_of_a_row_is_that_of_the_second(
     window: QWidget, tmp_path: Path, qtbot: QtBot
 ) -> None:
-    player, rows = parts(window)
-    player.open_file(tmp_path / f"{FIRST}.mp4")
-    qtbot.waitUntil(lambda: player.part_shown is not None and not rows.isHidden())
+    player, rows = opened(window, tmp_path / f"{FIRST}.mp4", qtbot)
     place = rows.bar_rect(1).center()
     with qtbot.waitSignal(rows.menu_wanted):
         QGuiApplication.sendEvent(
@@ -122,9 +126,7 @@ def test_the_menu_of_a_row_is_that_of_the_second(
 
 
 def test_two_takes_are_compared_in_step(window: QWidget, tmp_path: Path, qtbot: QtBot) -> None:
-    player, rows = parts(window)
-    player.open_file(tmp_path / f"{FIRST}.mp4")
-    qtbot.waitUntil(lambda: player.part_shown is not None and not rows.isHidden())
+    player, rows = opened(window, tmp_path / f"{FIRST}.mp4", qtbot)
     player.pause()
     qtbot.waitUntil(player.commands.compare.isEnabled)
     qtbot.mouseClick(
@@ -186,9 +188,7 @@ def test_a_take_that_is_thrown_away_is_not_compared_with_any_more(
 def test_what_is_played_is_marked_in_the_rows_it_is_drawn_in(
     window: QWidget, tmp_path: Path, qtbot: QtBot
 ) -> None:
-    player, rows = parts(window)
-    player.open_file(tmp_path / f"{SECOND}.mp4")
-    qtbot.waitUntil(lambda: player.part_shown is not None and not rows.isHidden())
+    player, rows = opened(window, tmp_path / f"{SECOND}.mp4", qtbot)
     picture = rows.grab().toImage()
     ratio = picture.devicePixelRatio()
     first, second = rows.bar_rect(0), rows.bar_rect(1)
@@ -206,9 +206,7 @@ def test_what_is_played_is_marked_in_the_rows_it_is_drawn_in(
 def test_a_way_is_marked_where_its_parts_are_drawn(
     window: QWidget, tmp_path: Path, qtbot: QtBot
 ) -> None:
-    player, rows = parts(window)
-    player.open_file(tmp_path / f"{SECOND}.mp4")
-    qtbot.waitUntil(lambda: player.part_shown is not None and not rows.isHidden())
+    _, rows = opened(window, tmp_path / f"{SECOND}.mp4", qtbot)
     rows.lead(rows.rows[1], 0)
     assert [(row.number, chunks) for row, chunks in rows.legs()] == [(2, range(3))]
     picture = rows.grab().toImage()
@@ -229,9 +227,7 @@ def test_a_way_is_marked_where_its_parts_are_drawn(
 def test_a_way_through_the_takes_is_marked_and_exported(
     window: QWidget, tmp_path: Path, qtbot: QtBot
 ) -> None:
-    player, rows = parts(window)
-    player.open_file(tmp_path / f"{FIRST}.mp4")
-    qtbot.waitUntil(lambda: player.part_shown is not None and not rows.isHidden())
+    player, rows = opened(window, tmp_path / f"{FIRST}.mp4", qtbot)
     player.pause()
     bar = rows.bar_rect(1)
     qtbot.mouseClick(
