@@ -13,7 +13,7 @@ _Show = Callable[[str, float, float | None, str], None]
 
 @contextlib.contextmanager
 def progress_bar() -> Iterator[_Show]:
-    """A bar on a terminal, elsewhere a line when a stage begins. Gives what to call whenever there
+    """A bar on a terminal, elsewhere a line when a stage gets on. Gives what to call whenever there
     is news: with what is being done, how much of how much (None: nobody knows), and that in
     words."""
     if not sys.stderr.isatty():
@@ -38,8 +38,9 @@ def progress_bar() -> Iterator[_Show]:
 def _line_per_stage() -> _Show:
     said = set[str]()
 
-    def show(what: str, _done: float, _total: float | None, _amount: str) -> None:
-        if what not in said:  # a download and its check take turns, file by file
+    def show(what: str, done: float, _total: float | None, _amount: str) -> None:
+        # What is refused at once has not got on; a download and its check take turns, by files.
+        if done and what not in said:
             said.add(what)
             print(stage_text(what[0].upper() + what[1:]), file=sys.stderr, flush=True)
 

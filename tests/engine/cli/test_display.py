@@ -93,6 +93,7 @@ def test_plain_lines() -> None:
 
 def test_a_task_says_its_stages_where_no_bar_can_be(capsys: pytest.CaptureFixture[str]) -> None:
     with progress_bar() as show:
+        show("asking", 0.0, None, "")
         show("downloading", 1.0, 8.0, "1 MB of 8 MB")
         assert capsys.readouterr().err == "Downloading ...\n", "while it is under way"
         for done in range(2, 9):
